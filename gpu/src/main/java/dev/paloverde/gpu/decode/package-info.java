@@ -1,0 +1,2 @@
+/** The engine: requests in, completions out. */
+package dev.paloverde.gpu.decode;

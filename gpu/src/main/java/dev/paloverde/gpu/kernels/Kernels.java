@@ -1,0 +1,112 @@
+package dev.paloverde.gpu.kernels;
+
+import java.util.List;
+
+/**
+ * The operations a model is made of, on one device. One model code runs over every implementation.
+ *
+ * <p>Law: the value of a row depends on that row alone, never on how many rows are beside it, on the page ids it was
+ * given, or on where a prefill was cut into steps. Every implementation reduces in an order fixed by the shapes of the
+ * weights and by absolute positions. Within one {@link #version()} the same inputs give the same bits.
+ *
+ * <p>Instances are confined to one thread at a time. Objects an instance made are closed before it is.
+ */
+public abstract class Kernels implements AutoCloseable {
+    /** {@return what the bits depend on: device family, arithmetic and revision of the kernels; part of every receipt} */
+    public abstract String version();
+
+    /** {@return the device and the variant in use, in words, for logs and manifests} */
+    public abstract String description();
+
+    /**
+     * Makes room for activations.
+     *
+     * @param capacity most rows
+     * @param columns numbers in a row
+     */
+    public abstract Tensor tensor(int capacity, int columns);
+
+    /**
+     * Loads matrices with the same number of columns, one below the other, as one.
+     *
+     * @param parts [rows_i, columns] each
+     * @return [sum of rows_i, columns]
+     */
+    public abstract Matrix matrix(List<HostTensor> parts);
+
+    /**
+     * Loads vectors, one behind the other, as one.
+     *
+     * @param parts one row each
+     */
+    public abstract Weights weights(List<HostTensor> parts);
+
+    /**
+     * Makes a key-value cache.
+     *
+     * @param layout what a page holds
+     * @param pages how many
+     */
+    public abstract KvCache cache(KvLayout layout, int pages);
+
+    /** {@code out[i] = table[tokens[i]]}: [rows, columns of table]. */
+    public abstract void embed(Matrix table, int[] tokens, Tensor out);
+
+    /** {@code out = in / sqrt(mean(in^2) + epsilon) * gain}, row by row (Zhang and Sennrich, arXiv 1910.07467). */
+    public abstract void normalize(Tensor in, Weights gain, float epsilon, Tensor out);
+
+    /** As {@link #normalize}, in place, over each head instead of each row; {@code gain} has the width of a head. */
+    public abstract void normalize(Heads heads, Weights gain, float epsilon);
+
+    /** {@code out = in * weight^T + bias}. {@code bias} may be null. */
+    public abstract void multiply(Tensor in, Matrix weight, Weights bias, Tensor out);
+
+    /** {@code residual += in * weight^T + bias}. {@code bias} may be null. */
+    public abstract void multiplyAdd(Tensor in, Matrix weight, Weights bias, Tensor residual);
+
+    /** Turns each head, in place, by its row's position. */
+    public abstract void rotate(Heads heads, Rotary rotary, StepBatch batch);
+
+    /** Writes keys and values of all rows of a step to their pages. */
+    public abstract void append(KvCache cache, int layer, Heads keys, Heads values, StepBatch batch);
+
+    /**
+     * Softmax attention of each row's queries over its sequence's positions in the cache, its own included (already
+     * appended). Query heads are grouped: {@code queries.count()} is a multiple of the cache's heads.
+     *
+     * @param out [rows, queries.count * width]
+     */
+    public abstract void attend(
+            Heads queries, KvCache cache, int layer, Attention attention, StepBatch batch, Tensor out);
+
+    /** {@code out = silu(gate) * up}, where {@code in} is [rows, 2 f], gate its first half and up its second. */
+    public abstract void swiGlu(Tensor in, Tensor out);
+
+    /** {@code out[i] = in[rows[i]]}. */
+    public abstract void gather(Tensor in, int[] rows, Tensor out);
+
+    /**
+     * Logits of few rows, to the host.
+     *
+     * @param hidden [rows, columns of head]
+     * @param out at least rows * vocabulary numbers; row-major
+     */
+    public abstract void logits(Tensor hidden, Matrix head, float[] out);
+
+    /**
+     * Log-probability of one token per row under softmax of the logits, never holding rows * vocabulary numbers.
+     *
+     * @param hidden [rows, columns of head]
+     * @param targets [rows] token ids
+     * @param logProbabilities [rows] out: natural logarithms
+     * @param best [rows] out: the most likely token, the lowest id on a tie
+     */
+    public abstract void logProbabilities(
+            Tensor hidden, Matrix head, int[] targets, float[] logProbabilities, int[] best);
+
+    /** Copies the first {@code tokens} positions of a page, all layers, to another page of the same cache. */
+    public abstract void copyPage(KvCache cache, int from, int to, int tokens);
+
+    @Override
+    public abstract void close();
+}
