@@ -1,0 +1,26 @@
+package dev.paloverde.udfs;
+
+import java.util.Locale;
+
+/** What a model can be asked to do with a row. */
+public enum Operation {
+    /** Continues a prompt. */
+    GENERATE,
+    /** Says how likely a text is. */
+    SCORE,
+    /** Says how likely each of several continuations of a context is. */
+    CHOOSE,
+    /** Turns a text into a vector. */
+    EMBED;
+
+    /** {@return the name of the SQL function, {@code llm_generate} for instance} */
+    public String sqlName() {
+        return "llm_" + toString();
+    }
+
+    /** {@return the name in lower case, as users write it} */
+    @Override
+    public String toString() {
+        return name().toLowerCase(Locale.ROOT);
+    }
+}

@@ -1,0 +1,55 @@
+package dev.paloverde.udfs;
+
+import org.apache.spark.sql.Dataset;
+import org.apache.spark.sql.Row;
+
+/**
+ * Language models over datasets. Each function adds the columns of its result to those of the input, under the names
+ * that the SQL function's struct has; a name that the input has already gets the function's name in front
+ * ({@code generate_status} for instance). Rows keep their order within a partition; none is lost, none is added.
+ */
+public final class Paloverde {
+    private Paloverde() {}
+
+    /**
+     * Continues the prompts of a column. Adds {@code text STRING, finish_reason STRING, prompt_tokens INT,
+     * generated_tokens INT, log_probability DOUBLE, row_key STRING, receipt STRING, status STRING, error_code STRING,
+     * error_message STRING}.
+     *
+     * @throws dev.paloverde.gpu.PaloverdeException {@code INVALID_OPTION} or {@code INPUT_UNREADABLE} before anything
+     *     runs
+     */
+    public static Dataset<Row> generate(Dataset<Row> rows, TextOptions options) {
+        return add(rows, Operation.GENERATE, options);
+    }
+
+    /**
+     * Says how likely the texts of a column are. Adds {@code log_probability DOUBLE, tokens INT, bytes LONG, perplexity
+     * DOUBLE, bits_per_byte DOUBLE, windows INT, greedy_tokens INT}, with the option {@code token-log-probabilities}
+     * also {@code token_log_probabilities ARRAY<FLOAT>}, and {@code row_key} to {@code error_message} as in
+     * {@link #generate}.
+     */
+    public static Dataset<Row> score(Dataset<Row> rows, TextOptions options) {
+        return add(rows, Operation.SCORE, options);
+    }
+
+    /**
+     * Compares continuations of the contexts of a column. Adds {@code log_probabilities ARRAY<DOUBLE>, tokens
+     * ARRAY<INT>, best INT, best_normalized INT}, and {@code row_key} to {@code error_message} as in {@link #generate}.
+     */
+    public static Dataset<Row> choose(Dataset<Row> rows, TextOptions options) {
+        return add(rows, Operation.CHOOSE, options);
+    }
+
+    /**
+     * Turns the texts of a column into vectors. Adds {@code embedding ARRAY<FLOAT>, tokens INT}, and {@code row_key} to
+     * {@code error_message} as in {@link #generate}.
+     */
+    public static Dataset<Row> embed(Dataset<Row> rows, TextOptions options) {
+        return add(rows, Operation.EMBED, options);
+    }
+
+    private static Dataset<Row> add(Dataset<Row> rows, Operation operation, TextOptions options) {
+        throw new UnsupportedOperationException(operation + " is being built");
+    }
+}

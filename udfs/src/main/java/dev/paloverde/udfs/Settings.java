@@ -1,0 +1,556 @@
+package dev.paloverde.udfs;
+
+import static dev.paloverde.udfs.Operation.CHOOSE;
+import static dev.paloverde.udfs.Operation.EMBED;
+import static dev.paloverde.udfs.Operation.GENERATE;
+import static dev.paloverde.udfs.Operation.SCORE;
+import static dev.paloverde.udfs.Setting.Scope.RESOURCE;
+import static dev.paloverde.udfs.Setting.Scope.RESULT;
+
+import dev.paloverde.gpu.ErrorCode;
+import dev.paloverde.gpu.PaloverdeException;
+import dev.paloverde.gpu.model.Pooling;
+import java.io.Serializable;
+import java.util.ArrayList;
+import java.util.Collection;
+import java.util.Collections;
+import java.util.Comparator;
+import java.util.EnumSet;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import java.util.SortedMap;
+import java.util.TreeMap;
+import java.util.stream.Collectors;
+
+/**
+ * Every option there is, and the values of them for one use. The same keys serve everywhere: as
+ * {@code spark.paloverde.<key>} in Spark's configuration, as {@code <key>} in the options of a call, as
+ * {@code --<key>} of a job. An option of the call wins over the session's configuration, which wins over the default.
+ *
+ * <p>Immutable and serialisable: what was set travels from the driver to the executors as it was written.
+ */
+public final class Settings implements Serializable {
+    private static final long serialVersionUID = 1L;
+
+    private static final Set<Operation> ALL = EnumSet.allOf(Operation.class);
+    private static final Set<Operation> PROMPTED = EnumSet.of(GENERATE);
+    private static final Set<Operation> SCORED = EnumSet.of(SCORE);
+
+    /** What to do with a text that has bytes which are not UTF-8. */
+    public enum OnInvalidUtf8 {
+        ERROR,
+        REPLACE
+    }
+
+    /** What to do with a text that does not fit. */
+    public enum OnTooLong {
+        ERROR,
+        TRUNCATE
+    }
+
+    /** How a prompt becomes tokens. */
+    public enum PromptStyle {
+        PLAIN,
+        CHAT
+    }
+
+    /** Where sampling settings come from that nobody has set. */
+    public enum SamplingDefaults {
+        GREEDY,
+        MODEL
+    }
+
+    /** Whether a begin token is put in front. */
+    public enum BeginToken {
+        AUTO,
+        NEVER
+    }
+
+    /** What becomes of an embedding's length. */
+    public enum Normalize {
+        NONE,
+        L2
+    }
+
+    /** Where the engine computes. */
+    public enum Device {
+        CPU
+    }
+
+    // Model
+
+    /** Where the model is. */
+    public static final Setting<String> MODEL = Setting.text(
+            "model",
+            "a local directory, a Hadoop URI (hdfs:, s3a:, file:), or embedded:<name>",
+            "embedded:sample-target",
+            RESULT,
+            ALL,
+            "The Hugging Face model directory: config.json, *.safetensors, tokenizer.json. A URI is copied once per"
+                    + " executor into cache-directory; embedded:<name> is a model that the jar carries.");
+
+    /** Where the engine computes. */
+    public static final Setting<Device> DEVICE =
+            Setting.choice("device", Device.CPU, RESOURCE, ALL, "Where the engine computes.");
+
+    // Input
+
+    /** Malformed texts. */
+    public static final Setting<OnInvalidUtf8> ON_INVALID_UTF8 = Setting.choice(
+            "on-invalid-utf8",
+            OnInvalidUtf8.ERROR,
+            RESULT,
+            ALL,
+            "What a text with bytes that are not UTF-8 gets: the row's status becomes error with code INVALID_UTF8, or"
+                    + " each malformed sequence is replaced by U+FFFD.");
+
+    /** Long texts. */
+    public static final Setting<OnTooLong> ON_TOO_LONG = Setting.choice(
+            "on-too-long",
+            OnTooLong.ERROR,
+            RESULT,
+            EnumSet.of(GENERATE, CHOOSE, EMBED),
+            "What a text gets that does not fit into the context: an error with code INPUT_TOO_LONG, or it is cut and"
+                    + " the row's status becomes truncated. A prompt and a context to choose by keep their end, a text"
+                    + " to embed keeps its beginning. A text to score is never cut, see window.");
+
+    /** The begin token of prompts. */
+    public static final Setting<BeginToken> BEGIN_TOKEN = Setting.choice(
+            "begin-token",
+            BeginToken.AUTO,
+            RESULT,
+            EnumSet.of(GENERATE, EMBED),
+            "Whether a plain prompt and a text to embed begin with the model's begin token: auto puts it there if the"
+                    + " model has one, never leaves it out. A chat template says so itself; a text to score always has"
+                    + " one token in front.");
+
+    /** How a prompt becomes tokens. */
+    public static final Setting<PromptStyle> PROMPT_STYLE = Setting.choice(
+            "prompt-style",
+            PromptStyle.PLAIN,
+            RESULT,
+            PROMPTED,
+            "Whether the prompt is continued as it stands, or is the user's turn of a conversation that the model's"
+                    + " chat template renders.");
+
+    /** The system turn of a conversation. */
+    public static final Setting<String> SYSTEM_PROMPT = Setting.text(
+            "system-prompt",
+            "any text; empty for none",
+            "",
+            RESULT,
+            PROMPTED,
+            "What the system says before the prompt; only with prompt-style=chat.");
+
+    // Generation
+
+    /** The most tokens to generate. */
+    public static final Setting<Integer> MAX_TOKENS =
+            Setting.whole("max-tokens", 128, 1, 1 << 20, RESULT, PROMPTED, "The most tokens to generate for a row.");
+
+    /** Where sampling settings come from that nobody has set. */
+    public static final Setting<SamplingDefaults> SAMPLING_DEFAULTS = Setting.choice(
+            "sampling-defaults",
+            SamplingDefaults.GREEDY,
+            RESULT,
+            PROMPTED,
+            "What temperature, top-k, top-p, min-p and repetition-penalty are where nobody has set them: the defaults"
+                    + " of this table, or those of the model's generation_config.json.");
+
+    /** Randomness. */
+    public static final Setting<Double> TEMPERATURE = Setting.decimal(
+            "temperature", 0, 0, 100, PROMPTED, "Divides the logits before sampling; 0 takes the most likely token.");
+
+    /** Filter by rank. */
+    public static final Setting<Integer> TOP_K = Setting.whole(
+            "top-k", 0, 0, Integer.MAX_VALUE, RESULT, PROMPTED, "Sample from the k most likely tokens; 0 for all.");
+
+    /** Filter by probability. */
+    public static final Setting<Double> TOP_P = Setting.positive(
+            "top-p", 1, 1, PROMPTED, "Sample from the most likely tokens whose probability reaches p; 1 for all.");
+
+    /** Filter by relative probability. */
+    public static final Setting<Double> MIN_P = Setting.decimal(
+            "min-p", 0, 0, 1, PROMPTED, "Sample from tokens at least p times as likely as the most likely; 0 for all.");
+
+    /** Penalty on tokens seen. */
+    public static final Setting<Double> REPETITION_PENALTY = Setting.positive(
+            "repetition-penalty",
+            1,
+            1_000_000,
+            PROMPTED,
+            "Divides positive and multiplies negative logits of tokens seen in the prompt or the output; 1 for none.");
+
+    /** Where to stop. */
+    public static final Setting<List<String>> STOP =
+            Setting.texts("stop", PROMPTED, "Texts that end a generation; the output ends before the first of them.");
+
+    /** End tokens as ordinary tokens. */
+    public static final Setting<Boolean> IGNORE_END = Setting.flag(
+            "ignore-end", false, RESULT, PROMPTED, "Whether generation goes on after an end token, for benchmarks.");
+
+    /** The key of all randomness. */
+    public static final Setting<Long> SEED = Setting.seed(
+            "seed", PROMPTED, "Random numbers are a function of it, of the row's content and of the position.");
+
+    // Scoring
+
+    /** Tokens in a scoring window. */
+    public static final Setting<Integer> WINDOW = Setting.whole(
+            "window",
+            0,
+            0,
+            Integer.MAX_VALUE,
+            RESULT,
+            SCORED,
+            "Tokens in a window of a text that is longer than it, at least 2; 0 for the model's context.");
+
+    /** From one scoring window to the next. */
+    public static final Setting<Integer> STRIDE = Setting.whole(
+            "stride",
+            0,
+            0,
+            Integer.MAX_VALUE,
+            RESULT,
+            SCORED,
+            "Tokens from the beginning of one window to that of the next, less than window; 0 for half the window.");
+
+    /** Per-token log-probabilities. */
+    public static final Setting<Boolean> TOKEN_LOG_PROBABILITIES = Setting.flag(
+            "token-log-probabilities",
+            false,
+            RESULT,
+            SCORED,
+            "Whether the result has a column token_log_probabilities, one value for each token.");
+
+    // Embedding
+
+    /** Which hidden states count. */
+    public static final Setting<Pooling> POOLING = Setting.choice(
+            "pooling",
+            Pooling.MEAN,
+            RESULT,
+            EnumSet.of(EMBED),
+            "Whether an embedding is the mean of all tokens' last hidden states, or the last token's.");
+
+    /** Length of embeddings. */
+    public static final Setting<Normalize> NORMALIZE = Setting.choice(
+            "normalize",
+            Normalize.NONE,
+            RESULT,
+            EnumSet.of(EMBED),
+            "Whether an embedding is left as it is, or divided by its Euclidean length.");
+
+    // Resources
+
+    /** Sequences in flight. */
+    public static final Setting<Integer> MAX_SEQUENCES =
+            Setting.whole("max-sequences", 64, 1, 65536, RESOURCE, ALL, "The most sequences in flight in an engine.");
+
+    /** Rows of a step. */
+    public static final Setting<Integer> STEP_TOKENS = Setting.whole(
+            "step-tokens",
+            512,
+            1,
+            1 << 20,
+            RESOURCE,
+            ALL,
+            "The most tokens of one forward step; a longer prefill is cut into chunks.");
+
+    /** Page size. */
+    public static final Setting<Integer> PAGE_TOKENS =
+            Setting.whole("page-tokens", 16, 1, 1024, RESOURCE, ALL, "Positions in a page of the key-value cache.");
+
+    /** Cache size. */
+    public static final Setting<Long> KV_MEMORY =
+            Setting.bytes("kv-memory", "256m", 1 << 16, 1L << 50, ALL, "Memory for the key-value cache of an engine.");
+
+    /** Tokens waiting. */
+    public static final Setting<Integer> MAX_QUEUED_TOKENS = Setting.whole(
+            "max-queued-tokens",
+            1 << 20,
+            1,
+            Integer.MAX_VALUE,
+            RESOURCE,
+            ALL,
+            "Tokens that may wait for admission to an engine before tasks wait too.");
+
+    /** Rows of a batch. */
+    public static final Setting<Integer> BATCH_ROWS =
+            Setting.whole("batch-rows", 64, 1, 1 << 16, RESOURCE, ALL, "The most rows of an Arrow batch.");
+
+    /** Bytes of a batch. */
+    public static final Setting<Long> BATCH_BYTES = Setting.bytes(
+            "batch-bytes", "4m", 1, 1L << 30, ALL, "An Arrow batch ends with the row that reaches this size.");
+
+    /** Rows ahead. */
+    public static final Setting<Integer> AHEAD_ROWS = Setting.whole(
+            "ahead-rows",
+            1024,
+            1,
+            1 << 20,
+            RESOURCE,
+            ALL,
+            "Rows that a task may have read and not yet given out. More keep the engine fuller; a LIMIT that stops"
+                    + " early wastes up to as many.");
+
+    /** Bytes ahead. */
+    public static final Setting<Long> AHEAD_BYTES = Setting.bytes(
+            "ahead-bytes",
+            "64m",
+            1,
+            1L << 40,
+            ALL,
+            "Memory of the rows that a task may have read and not yet given out; one batch is always allowed.");
+
+    /** Local copies of models. */
+    public static final Setting<String> CACHE_DIRECTORY = Setting.text(
+            "cache-directory",
+            "a local directory; empty for paloverde-<user> in java.io.tmpdir",
+            "",
+            RESOURCE,
+            ALL,
+            "Where executors keep copies of models that lie elsewhere.");
+
+    private static final List<Setting<?>> REGISTRY = List.of(
+            MODEL,
+            DEVICE,
+            ON_INVALID_UTF8,
+            ON_TOO_LONG,
+            BEGIN_TOKEN,
+            PROMPT_STYLE,
+            SYSTEM_PROMPT,
+            MAX_TOKENS,
+            SAMPLING_DEFAULTS,
+            TEMPERATURE,
+            TOP_K,
+            TOP_P,
+            MIN_P,
+            REPETITION_PENALTY,
+            STOP,
+            IGNORE_END,
+            SEED,
+            WINDOW,
+            STRIDE,
+            TOKEN_LOG_PROBABILITIES,
+            POOLING,
+            NORMALIZE,
+            MAX_SEQUENCES,
+            STEP_TOKENS,
+            PAGE_TOKENS,
+            KV_MEMORY,
+            MAX_QUEUED_TOKENS,
+            BATCH_ROWS,
+            BATCH_BYTES,
+            AHEAD_ROWS,
+            AHEAD_BYTES,
+            CACHE_DIRECTORY);
+
+    private final TreeMap<String, String> written;
+
+    private Settings(TreeMap<String, String> written) {
+        this.written = written;
+    }
+
+    /** {@return all settings, in the order of the reference} */
+    public static List<Setting<?>> all() {
+        return REGISTRY;
+    }
+
+    /** {@return the settings that have a meaning for an operation, in the order of the reference} */
+    public static List<Setting<?>> of(Operation operation) {
+        return REGISTRY.stream()
+                .filter(setting -> setting.operations().contains(operation))
+                .toList();
+    }
+
+    /**
+     * Puts together what a call and its session say.
+     *
+     * @param operation what it is for; an option of the call that has no meaning for it is refused
+     * @param call options of the call, by key
+     * @param session Spark's configuration; keys that do not begin with {@code spark.paloverde.} are not looked at
+     * @throws PaloverdeException {@code INVALID_OPTION} on an unknown key or a value out of range
+     */
+    public static Settings resolve(Operation operation, Map<String, String> call, Map<String, String> session) {
+        TreeMap<String, String> written = new TreeMap<>();
+        ofSession(session).forEach((key, value) -> {
+            if (named(key, REGISTRY, Setting.PREFIX).operations().contains(operation)) {
+                written.put(key, value);
+            }
+        });
+        call.forEach((key, value) -> {
+            Setting<?> setting = named(key, REGISTRY, "");
+            if (!setting.operations().contains(operation)) {
+                throw new PaloverdeException(
+                        ErrorCode.INVALID_OPTION,
+                        "%s has no option %s; it is one of %s. %s takes %s"
+                                .formatted(
+                                        operation.sqlName(),
+                                        key,
+                                        setting.operations().stream()
+                                                .map(Operation::sqlName)
+                                                .collect(Collectors.joining(", ")),
+                                        operation.sqlName(),
+                                        keys(of(operation))));
+            }
+            setting.parse(value);
+            written.put(key, value);
+        });
+        Settings settings = new Settings(written);
+        settings.check();
+        return settings;
+    }
+
+    /**
+     * {@return the settings of a session by key, all of them read once to see that they can be} What is only for jobs
+     * or for other parts has a dot in its key, and is not looked at.
+     *
+     * @throws PaloverdeException {@code INVALID_OPTION} on an unknown key or a value out of range
+     */
+    public static SortedMap<String, String> ofSession(Map<String, String> session) {
+        TreeMap<String, String> found = new TreeMap<>();
+        session.forEach((sparkKey, value) -> {
+            if (!sparkKey.startsWith(Setting.PREFIX)) {
+                return;
+            }
+            String key = sparkKey.substring(Setting.PREFIX.length());
+            if (key.indexOf('.') < 0) {
+                Setting<?> setting = named(key, REGISTRY, Setting.PREFIX);
+                try {
+                    setting.parse(value);
+                } catch (PaloverdeException e) {
+                    throw new PaloverdeException(e.code(), Setting.PREFIX + e.getMessage());
+                }
+                found.put(key, value);
+            }
+        });
+        return found;
+    }
+
+    /**
+     * {@return the setting of a key}
+     *
+     * @throws PaloverdeException {@code INVALID_OPTION}, naming the nearest key, if there is none
+     */
+    public static Setting<?> named(String key) {
+        return named(key, REGISTRY, "");
+    }
+
+    private static Setting<?> named(String key, Collection<Setting<?>> among, String prefix) {
+        return among.stream()
+                .filter(setting -> setting.key().equals(key))
+                .findFirst()
+                .orElseThrow(() -> new PaloverdeException(
+                        ErrorCode.INVALID_OPTION,
+                        "there is no option %s%s; the nearest is %s%s. There are %s"
+                                .formatted(prefix, key, prefix, nearest(key, among), keys(among))));
+    }
+
+    private static String keys(Collection<Setting<?>> settings) {
+        return settings.stream().map(Setting::key).collect(Collectors.joining(", "));
+    }
+
+    private static String nearest(String key, Collection<Setting<?>> among) {
+        return among.stream()
+                .map(Setting::key)
+                .min(Comparator.comparingInt(candidate -> distance(key, candidate)))
+                .orElseThrow();
+    }
+
+    /** The least number of insertions, deletions and substitutions that make one text the other (Levenshtein 1966). */
+    private static int distance(String from, String to) {
+        int[] row = new int[to.length() + 1];
+        for (int j = 0; j <= to.length(); j++) {
+            row[j] = j;
+        }
+        for (int i = 1; i <= from.length(); i++) {
+            int diagonal = row[0];
+            row[0] = i;
+            for (int j = 1; j <= to.length(); j++) {
+                int substituted = diagonal + (from.charAt(i - 1) == to.charAt(j - 1) ? 0 : 1);
+                diagonal = row[j];
+                row[j] = Math.min(substituted, Math.min(row[j], row[j - 1]) + 1);
+            }
+        }
+        return row[to.length()];
+    }
+
+    private void check() {
+        int window = value(WINDOW);
+        if (window == 1) {
+            throw new PaloverdeException(
+                    ErrorCode.INVALID_OPTION,
+                    "window is 1; a window has a token of context and one to score: 2 or more, or 0 for the context");
+        }
+        if (window > 0 && value(STRIDE) >= window) {
+            throw new PaloverdeException(
+                    ErrorCode.INVALID_OPTION,
+                    "stride is %d and window is %d; stride must be less than window, or tokens between windows would"
+                                    .formatted(value(STRIDE), window)
+                            + " have no context");
+        }
+        if (!value(SYSTEM_PROMPT).isEmpty() && isSet(PROMPT_STYLE) && value(PROMPT_STYLE) != PromptStyle.CHAT) {
+            throw new PaloverdeException(
+                    ErrorCode.INVALID_OPTION,
+                    "system-prompt is set and prompt-style is plain; set prompt-style=chat, or put the text into the"
+                            + " prompt");
+        }
+    }
+
+    /** {@return the value of a setting, its default if nobody has set it} */
+    public <T> T value(Setting<T> setting) {
+        return setting.parse(written.getOrDefault(setting.key(), setting.standard()));
+    }
+
+    /** {@return whether the call or the session has set it} */
+    public boolean isSet(Setting<?> setting) {
+        return written.containsKey(setting.key());
+    }
+
+    /** {@return what was set, by key, as it was written} */
+    public SortedMap<String, String> written() {
+        return Collections.unmodifiableSortedMap(written);
+    }
+
+    /**
+     * {@return the parameters of a receipt: for every setting that can change a result of the operation its value,
+     * defaults included; texts, numbers, truth values and lists} The model is left out: a receipt has its fingerprint.
+     */
+    public SortedMap<String, Object> parameters(Operation operation) {
+        TreeMap<String, Object> parameters = new TreeMap<>();
+        for (Setting<?> setting : of(operation)) {
+            if (setting.scope() == RESULT && setting != MODEL && setting != SEED) {
+                Object value = value(setting);
+                parameters.put(setting.key(), value instanceof Enum<?> ? value.toString() : value);
+            }
+        }
+        return parameters;
+    }
+
+    /** {@return these settings with one of them set} */
+    public Settings with(Setting<?> setting, String value) {
+        setting.parse(value);
+        TreeMap<String, String> changed = new TreeMap<>(written);
+        changed.put(setting.key(), value);
+        Settings settings = new Settings(changed);
+        settings.check();
+        return settings;
+    }
+
+    @Override
+    public boolean equals(Object other) {
+        return other instanceof Settings settings && settings.written.equals(written);
+    }
+
+    @Override
+    public int hashCode() {
+        return written.hashCode();
+    }
+
+    @Override
+    public String toString() {
+        return new ArrayList<>(written.entrySet()).toString();
+    }
+}
