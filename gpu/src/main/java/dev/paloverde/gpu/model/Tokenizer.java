@@ -11,6 +11,11 @@ public interface Tokenizer extends AutoCloseable {
     /** {@return token ids of a rendered chat template, in which special tokens written out are special tokens} */
     int[] encodeTemplate(String rendered);
 
+    /**
+     * {@return what the tokenizer itself would put before a text: a begin token for most Llamas, nothing for Qwen}
+     */
+    int[] prefix();
+
     /** {@return the text of token ids, special tokens left out} */
     String decode(int[] tokens);
 
