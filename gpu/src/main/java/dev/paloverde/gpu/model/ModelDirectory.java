@@ -143,8 +143,9 @@ public final class ModelDirectory implements AutoCloseable {
      * @throws PaloverdeException MODEL_CORRUPT, TENSOR_MISSING, UNSUPPORTED_MODEL or OUT_OF_MEMORY
      */
     public LanguageModel load(Kernels kernels) {
-        throw new PaloverdeException(
-                ErrorCode.INTERNAL, "weights of %s on %s: not read yet".formatted(weights.files(), kernels.version()));
+        try (Checkpoint checkpoint = Checkpoint.open(weights)) {
+            return Transformer.load(kernels, configuration, checkpoint);
+        }
     }
 
     @Override
