@@ -40,6 +40,8 @@ public enum ErrorCode {
     DEVICE_UNAVAILABLE(Scope.JOB),
     /** The model or its key-value cache does not fit in the memory allowed. */
     OUT_OF_MEMORY(Scope.JOB),
+    /** The engine stopped for a reason that is no row's own, a device fault or a defect; rows it had are lost with it. */
+    ENGINE_FAILED(Scope.JOB),
     /** The input cannot be read, or does not have the columns asked for. */
     INPUT_UNREADABLE(Scope.JOB),
     /** There is something at the output path that is not an earlier run of the same job. */

@@ -1,5 +1,7 @@
 package dev.paloverde.gpu.decode;
 
+import dev.paloverde.gpu.ErrorCode;
+import dev.paloverde.gpu.PaloverdeException;
 import java.util.List;
 
 /**
@@ -27,6 +29,28 @@ public record Sampling(
         List<String> stop,
         boolean ignoreEnd,
         long seed) {
+    /** @throws PaloverdeException {@code INVALID_OPTION} if a value is outside its range */
+    public Sampling {
+        require(maxTokens >= 1, "max-tokens", maxTokens, "at least 1");
+        require(temperature >= 0 && temperature <= 100, "temperature", temperature, "from 0 to 100");
+        require(topK >= 0, "top-k", topK, "at least 0");
+        require(topP > 0 && topP <= 1, "top-p", topP, "greater than 0 and at most 1");
+        require(minP >= 0 && minP <= 1, "min-p", minP, "from 0 to 1");
+        require(
+                repetitionPenalty > 0 && repetitionPenalty < Float.POSITIVE_INFINITY,
+                "repetition-penalty",
+                repetitionPenalty,
+                "greater than 0 and finite");
+        stop = List.copyOf(stop);
+        require(!stop.contains(""), "stop", stop, "made of texts that are not empty");
+    }
+
+    private static void require(boolean valid, String name, Object value, String range) {
+        if (!valid) {
+            throw new PaloverdeException(ErrorCode.INVALID_OPTION, name + " is " + value + "; it must be " + range);
+        }
+    }
+
     /** Greedy, up to {@code maxTokens}, nothing else. */
     public static Sampling greedy(int maxTokens) {
         return new Sampling(maxTokens, 0, 0, 1, 0, 1, List.of(), false, 0);

@@ -49,6 +49,17 @@ public abstract class Kernels implements AutoCloseable {
      */
     public abstract KvCache cache(KvLayout layout, int pages);
 
+    /** {@return the size of one number in a key-value cache, in bytes} */
+    public int cacheElementBytes() {
+        return Float.BYTES;
+    }
+
+    /** {@return memory that is left for caches and activations, in bytes: here, what the Java heap can still grow by} */
+    public long availableBytes() {
+        Runtime runtime = Runtime.getRuntime();
+        return runtime.maxMemory() - (runtime.totalMemory() - runtime.freeMemory());
+    }
+
     /** {@code out[i] = table[tokens[i]]}: [rows, columns of table]. */
     public abstract void embed(Matrix table, int[] tokens, Tensor out);
 

@@ -1,0 +1,146 @@
+package dev.paloverde.gpu.decode;
+
+import dev.paloverde.gpu.ErrorCode;
+import dev.paloverde.gpu.PaloverdeException;
+import dev.paloverde.gpu.kernels.Kernels;
+import dev.paloverde.gpu.kernels.Tensor;
+import dev.paloverde.gpu.model.LanguageModel;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+
+/**
+ * What the sequences of a step want from its hidden states. The output projection is run only for rows that someone asked
+ * for, in blocks of bounded size: at no time are there [tokens x vocabulary] numbers.
+ */
+final class Readout implements AutoCloseable {
+    /** Rows of a scoring block. */
+    private static final int SCORE_ROWS = 256;
+    /** Numbers in a block of logits: 16 MiB of them. */
+    private static final int LOGITS = 4 << 20;
+
+    private final Kernels kernels;
+    private final LanguageModel model;
+    private final Sampler sampler;
+    private final int sampleRows;
+    private final Tensor gathered;
+    private final float[] logits;
+    private final float[] logProbabilities = new float[SCORE_ROWS];
+    private final int[] best = new int[SCORE_ROWS];
+
+    private final List<GenerationSequence> samplers = new ArrayList<>();
+    private final List<EmbeddingSequence> poolers = new ArrayList<>();
+    private final List<Score> scorers = new ArrayList<>();
+    private int[] sampleFrom = new int[64];
+    private int[] poolFrom = new int[64];
+    private int[] scoreFrom = new int[SCORE_ROWS];
+    private int[] targets = new int[SCORE_ROWS];
+
+    private record Score(Sequence sequence, Scores scores, int index) {}
+
+    Readout(Kernels kernels, LanguageModel model, EngineOptions options) {
+        this.kernels = kernels;
+        this.model = model;
+        this.sampler = new Sampler(model.vocabulary());
+        this.sampleRows = Math.max(1, Math.min(LOGITS / model.vocabulary(), options.maxSequences()));
+        this.logits = new float[sampleRows * model.vocabulary()];
+        this.gathered =
+                kernels.tensor(Math.max(sampleRows, SCORE_ROWS), model.head().columns());
+    }
+
+    /** Asks for the logits of a row, to choose a token from. */
+    void sample(GenerationSequence sequence, int row) {
+        sampleFrom = put(sampleFrom, samplers.size(), row);
+        samplers.add(sequence);
+    }
+
+    /** Asks for the log-probability of a token under the logits of a row. */
+    void score(Sequence sequence, Scores scores, int index, int row, int target) {
+        scoreFrom = put(scoreFrom, scorers.size(), row);
+        targets = put(targets, scorers.size(), target);
+        scorers.add(new Score(sequence, scores, index));
+    }
+
+    /** Asks for the hidden state of a row. */
+    void pool(EmbeddingSequence sequence, int row) {
+        poolFrom = put(poolFrom, poolers.size(), row);
+        poolers.add(sequence);
+    }
+
+    private static int[] put(int[] array, int index, int value) {
+        int[] large = index < array.length ? array : Arrays.copyOf(array, 2 * array.length);
+        large[index] = value;
+        return large;
+    }
+
+    /** {@return the number of tokens chosen} Hands out what was asked for, and forgets it. */
+    int run(Tensor hidden) {
+        int sampled = samplers.size();
+        runSamples(hidden);
+        runScores(hidden);
+        for (int i = 0; i < poolers.size(); i++) {
+            EmbeddingSequence sequence = poolers.get(i);
+            float[] row = hidden.read(poolFrom[i]);
+            guard(sequence, () -> sequence.pool(row));
+        }
+        samplers.clear();
+        scorers.clear();
+        poolers.clear();
+        return sampled;
+    }
+
+    private void runSamples(Tensor hidden) {
+        for (int first = 0; first < samplers.size(); first += sampleRows) {
+            int count = Math.min(sampleRows, samplers.size() - first);
+            gather(hidden, sampleFrom, first, count);
+            kernels.logits(gathered, model.head(), logits);
+            for (int i = 0; i < count; i++) {
+                GenerationSequence sequence = samplers.get(first + i);
+                int from = i * model.vocabulary();
+                guard(sequence, () -> sequence.sample(sampler, logits, from));
+            }
+        }
+    }
+
+    private void runScores(Tensor hidden) {
+        for (int first = 0; first < scorers.size(); first += SCORE_ROWS) {
+            int count = Math.min(SCORE_ROWS, scorers.size() - first);
+            gather(hidden, scoreFrom, first, count);
+            int[] wanted = Arrays.copyOfRange(targets, first, first + count);
+            kernels.logProbabilities(gathered, model.head(), wanted, logProbabilities, best);
+            for (int i = 0; i < count; i++) {
+                Score score = scorers.get(first + i);
+                float logProbability = logProbabilities[i];
+                boolean mostLikely = best[i] == wanted[i];
+                guard(score.sequence(), () -> score.scores().put(score.index(), logProbability, mostLikely));
+            }
+        }
+    }
+
+    private void gather(Tensor hidden, int[] rows, int first, int count) {
+        gathered.resize(count);
+        kernels.gather(hidden, Arrays.copyOfRange(rows, first, first + count), gathered);
+    }
+
+    /** Lets a sequence's own failure be its own; what no row can survive passes through. */
+    static void guard(Sequence sequence, Runnable action) {
+        if (sequence.work().over()) {
+            return;
+        }
+        try {
+            action.run();
+        } catch (PaloverdeException e) {
+            if (e.code().scope() == ErrorCode.Scope.JOB) {
+                throw e;
+            }
+            sequence.work().fail(e);
+        } catch (RuntimeException e) {
+            sequence.work().fail(new PaloverdeException(ErrorCode.INTERNAL, "a row could not be processed: " + e, e));
+        }
+    }
+
+    @Override
+    public void close() {
+        gathered.close();
+    }
+}

@@ -1,0 +1,107 @@
+package dev.paloverde.gpu.decode;
+
+import java.nio.ByteBuffer;
+import java.nio.charset.StandardCharsets;
+
+/**
+ * The random numbers of one row: a function of (seed, row key, position, token, purpose) and of nothing else. Whoever
+ * asks, in whatever order and however often, on a retry or in a draft model, gets the same number.
+ *
+ * <p>Seed and row key are hashed (SHA-256) to 96 bits: the key of {@link Philox} and the last word of its counter, whose
+ * other words are token, position and purpose.
+ */
+final class RowNoise {
+    /** What a number is drawn for: numbers of different purposes are independent. */
+    enum Purpose {
+        /** Gumbel noise that chooses the token of a position. */
+        TOKEN
+    }
+
+    /** No Gumbel variable drawn here is larger than this. */
+    static final double LARGEST_GUMBEL = 53 * StrictMath.log(2);
+
+    private static final int LANES = 256;
+    private static final double LN_2 = StrictMath.log(2);
+
+    private final int key0;
+    private final int key1;
+    private final int stream;
+
+    RowNoise(long seed, RowKey row) {
+        ByteBuffer hash = ByteBuffer.wrap(Hashing.sha256(
+                "paloverde/row-noise/1".getBytes(StandardCharsets.US_ASCII),
+                ByteBuffer.allocate(24)
+                        .putLong(seed)
+                        .putLong(row.high())
+                        .putLong(row.low())
+                        .array()));
+        key0 = hash.getInt();
+        key1 = hash.getInt();
+        stream = hash.getInt();
+    }
+
+    /** {@return a standard Gumbel variable: minus log of minus log of a uniform number of 52 bits, never infinite} */
+    double gumbel(int position, int token) {
+        return gumbel(Philox.bits(token, position, Purpose.TOKEN.ordinal(), stream, key0, key1));
+    }
+
+    /**
+     * The token that maximises {@code logit / temperature + gumbel}, which has the law softmax(logits / temperature)
+     * (Maddison, Tarlow and Minka, arXiv 1411.0030, section 2); the lowest id on a tie. Noise is drawn for tokens that
+     * could still win, logarithms are taken for those that nearly do: {@code -log(-log u) <= -log(1 - u)}, and the
+     * right-hand side is bounded by counting the leading zeros of {@code 1 - u}. Both bounds are exact, so that what is
+     * skipped could not have won.
+     *
+     * @param logits from {@code from}, one per token
+     * @param floor tokens whose logit is below it are left out
+     * @param likeliest a token of the largest logit
+     */
+    int argmax(
+            float[] logits, int from, int vocabulary, double temperature, double floor, int likeliest, int position) {
+        Philox.Lanes lanes = new Philox.Lanes(Math.min(LANES, vocabulary));
+        int best = likeliest;
+        double bestValue = logits[from + likeliest] / temperature + gumbel(position, likeliest);
+        for (int first = 0; first < vocabulary; first += LANES) {
+            int count = Math.min(LANES, vocabulary - first);
+            float largest = Float.NEGATIVE_INFINITY;
+            for (int lane = 0; lane < count; lane++) {
+                largest = Math.max(largest, logits[from + first + lane]);
+            }
+            if (largest < floor || largest / temperature + LARGEST_GUMBEL < bestValue - margin(bestValue)) {
+                continue;
+            }
+            Philox.bits(lanes, first, count, position, Purpose.TOKEN.ordinal(), stream, key0, key1);
+            for (int lane = 0; lane < count; lane++) {
+                float logit = logits[from + first + lane];
+                double scaled = logit / temperature;
+                long bits = lanes.c0[lane];
+                if (logit < floor || scaled + gumbelBound(bits) < bestValue - margin(bestValue)) {
+                    continue;
+                }
+                double value = scaled + gumbel(bits);
+                int token = first + lane;
+                if (value > bestValue || value == bestValue && token < best) {
+                    best = token;
+                    bestValue = value;
+                }
+            }
+        }
+        return best;
+    }
+
+    /** Covers the rounding of both sides of a bound, thousands of times over. */
+    private static double margin(double value) {
+        return 1e-9 * (1 + Math.abs(value));
+    }
+
+    static double gumbel(long bits) {
+        double uniform = ((bits >>> 12) + 0.5) * 0x1p-52;
+        return -StrictMath.log(-StrictMath.log(uniform));
+    }
+
+    /** {@return a number that {@code gumbel(bits)} does not exceed, without a logarithm} */
+    static double gumbelBound(long bits) {
+        long complement = ~bits >>> 12;
+        return (Long.numberOfLeadingZeros(complement) - 11) * LN_2;
+    }
+}

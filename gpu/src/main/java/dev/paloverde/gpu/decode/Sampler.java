@@ -1,0 +1,148 @@
+package dev.paloverde.gpu.decode;
+
+import dev.paloverde.gpu.ErrorCode;
+import dev.paloverde.gpu.PaloverdeException;
+
+/**
+ * Chooses a token from a row of logits. What it chooses depends on the logits, the {@link Sampling}, the row's noise, the
+ * position and the tokens before; not on when it is asked. Holds scratch memory: one per thread.
+ */
+final class Sampler {
+    private static final int FIRST_NUCLEUS = 64;
+
+    private final int vocabulary;
+    private final Ranking ranking = new Ranking();
+    private final int[] kept;
+    private float[] unpenalised = new float[64];
+
+    /** What was chosen, and its log-probability under the model's own distribution. */
+    record Choice(int token, double logProbability) {}
+
+    Sampler(int vocabulary) {
+        this.vocabulary = vocabulary;
+        this.kept = new int[vocabulary];
+    }
+
+    /**
+     * @param logits from {@code from}, one per token; as before on return
+     * @param seen the tokens of prompt and output
+     * @param position the position that the token will have
+     * @throws PaloverdeException {@code NOT_A_NUMBER} if the logits have no softmax
+     */
+    Choice choose(float[] logits, int from, Sampling sampling, RowNoise noise, SeenTokens seen, int position) {
+        float largest = largest(logits, from);
+        double sum = Softmax.sum(logits, from, vocabulary, largest, 1);
+        if (Double.isNaN(sum) || Float.isInfinite(largest)) {
+            throw new PaloverdeException(
+                    ErrorCode.NOT_A_NUMBER,
+                    "the logits at position %d have no softmax: their largest is %s and the sum of exponentials is %s;"
+                                    .formatted(position, largest, sum)
+                            + " look for NaN or infinite weights, or for activations beyond the range of the data type");
+        }
+        int token = sampling.repetitionPenalty() == 1
+                ? choose(logits, from, largest, sampling, noise, position)
+                : choosePenalised(logits, from, sampling, noise, seen, position);
+        return new Choice(token, logits[from + token] - (double) largest - StrictMath.log(sum));
+    }
+
+    private int choosePenalised(
+            float[] logits, int from, Sampling sampling, RowNoise noise, SeenTokens seen, int position) {
+        float penalty = sampling.repetitionPenalty();
+        if (unpenalised.length < seen.count()) {
+            unpenalised = new float[Math.max(seen.count(), 2 * unpenalised.length)];
+        }
+        for (int i = 0; i < seen.count(); i++) {
+            int at = from + seen.token(i);
+            unpenalised[i] = logits[at];
+            logits[at] = logits[at] > 0 ? logits[at] / penalty : logits[at] * penalty;
+        }
+        int token = choose(logits, from, largest(logits, from), sampling, noise, position);
+        for (int i = 0; i < seen.count(); i++) {
+            logits[from + seen.token(i)] = unpenalised[i];
+        }
+        return token;
+    }
+
+    private int choose(float[] logits, int from, float largest, Sampling sampling, RowNoise noise, int position) {
+        double temperature = sampling.temperature();
+        if (temperature == 0) {
+            return first(logits, from, largest);
+        }
+        double floor = sampling.minP() > 0
+                ? largest + temperature * StrictMath.log(sampling.minP())
+                : Double.NEGATIVE_INFINITY;
+        int count;
+        if (sampling.topK() > 0 && sampling.topK() < vocabulary) {
+            ranking.top(logits, from, vocabulary, sampling.topK(), kept);
+            count = sampling.topK();
+            if (sampling.topP() < 1) {
+                double mass = 0;
+                for (int i = 0; i < count; i++) {
+                    mass += weight(logits[from + kept[i]], largest, temperature);
+                }
+                count = reach(logits, from, largest, temperature, sampling.topP() * mass, count);
+            }
+        } else if (sampling.topP() < 1) {
+            count = nucleus(logits, from, largest, temperature, sampling.topP());
+        } else {
+            return noise.argmax(logits, from, vocabulary, temperature, floor, first(logits, from, largest), position);
+        }
+        int best = -1;
+        double bestValue = Double.NEGATIVE_INFINITY;
+        for (int i = 0; i < count && (i == 0 || logits[from + kept[i]] >= floor); i++) {
+            int token = kept[i];
+            double value = logits[from + token] / temperature + noise.gumbel(position, token);
+            if (best < 0 || value > bestValue || value == bestValue && token < best) {
+                best = token;
+                bestValue = value;
+            }
+        }
+        return best;
+    }
+
+    /** The size of the smallest set of most likely tokens that has the share p of the whole mass; they are in kept. */
+    private int nucleus(float[] logits, int from, float largest, double temperature, double share) {
+        double wanted = share * Softmax.sum(logits, from, vocabulary, largest, temperature);
+        int ranked = Math.min(FIRST_NUCLEUS, vocabulary);
+        while (true) {
+            ranking.top(logits, from, vocabulary, ranked, kept);
+            int count = reach(logits, from, largest, temperature, wanted, ranked);
+            if (count < ranked || ranked == vocabulary) {
+                return count;
+            }
+            ranked = (int) Math.min(16L * ranked, vocabulary);
+        }
+    }
+
+    /** How many of the first {@code limit} kept tokens it takes to reach a mass; all of them if they do not. */
+    private int reach(float[] logits, int from, float largest, double temperature, double wanted, int limit) {
+        double mass = 0;
+        for (int i = 0; i < limit; i++) {
+            mass += weight(logits[from + kept[i]], largest, temperature);
+            if (mass >= wanted) {
+                return i + 1;
+            }
+        }
+        return limit;
+    }
+
+    private static double weight(float logit, float largest, double temperature) {
+        return Softmax.exp((logit - (double) largest) / temperature);
+    }
+
+    private float largest(float[] logits, int from) {
+        float largest = Float.NEGATIVE_INFINITY;
+        for (int token = 0; token < vocabulary; token++) {
+            largest = Math.max(largest, logits[from + token]);
+        }
+        return largest;
+    }
+
+    private int first(float[] logits, int from, float value) {
+        int token = 0;
+        while (logits[from + token] != value) {
+            token++;
+        }
+        return token;
+    }
+}
