@@ -38,6 +38,7 @@ final class BatchingEngine implements Engine {
     private final Scheduler scheduler;
     private final Readout readout;
     private final Thread thread;
+    private final String kernelsVersion;
 
     private final ReentrantLock turnstile = new ReentrantLock(true);
     private final ReentrantLock lock = new ReentrantLock();
@@ -91,6 +92,7 @@ final class BatchingEngine implements Engine {
         this.loaded = loaded;
         this.model = loaded.model();
         this.thread = Thread.currentThread();
+        this.kernelsVersion = loaded.kernels().version();
         KvLayout layout = model.kvLayout(options.pageTokens());
         long pageBytes = layout.elementsPerPage() * loaded.kernels().cacheElementBytes();
         int pages = pages(pageBytes);
@@ -345,6 +347,7 @@ final class BatchingEngine implements Engine {
                 if (!slices.isEmpty()) {
                     step(slices);
                 }
+                publishPages();
             }
         } catch (Throwable e) {
             reason = failure("the engine failed", e);
@@ -454,6 +457,21 @@ final class BatchingEngine implements Engine {
         }
     }
 
+    /** Requests that were withdrawn or refused have freed pages without a step. */
+    private void publishPages() {
+        if (metrics.pages() != pool.inUse()) {
+            metrics = new EngineMetrics(
+                    metrics.steps(),
+                    metrics.stepNanos(),
+                    metrics.prefillTokens(),
+                    metrics.decodeTokens(),
+                    metrics.sequenceSteps(),
+                    scheduler.preemptions(),
+                    pool.inUse(),
+                    pool.peak());
+        }
+    }
+
     private void failAll(PaloverdeException reason) {
         Set<Work<?>> unfinished = scheduler.unfinished();
         lock.lock();
@@ -492,6 +510,11 @@ final class BatchingEngine implements Engine {
         try (cache) {
             readout.close();
         }
+    }
+
+    /** {@return the version of the kernels that compute} */
+    String kernelsVersion() {
+        return kernelsVersion;
     }
 
     /** {@return whether it takes requests: neither closed nor failed} */

@@ -1,0 +1,229 @@
+package dev.paloverde.gpu.decode;
+
+import dev.paloverde.gpu.ErrorCode;
+import dev.paloverde.gpu.PaloverdeException;
+import dev.paloverde.gpu.kernels.Devices;
+import dev.paloverde.gpu.kernels.Kernels;
+import dev.paloverde.gpu.model.LanguageModel;
+import dev.paloverde.gpu.model.ModelDirectory;
+import dev.paloverde.gpu.model.Tokenizer;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.Executors;
+import java.util.concurrent.ScheduledExecutorService;
+import java.util.concurrent.TimeUnit;
+import java.util.function.Supplier;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/** Engines by what they are, counted by who uses them. */
+final class EngineRegistry {
+    private static final Logger LOG = LoggerFactory.getLogger(EngineRegistry.class);
+
+    private final Duration idle;
+    private final Map<EngineSpec, Entry> entries = new HashMap<>();
+    private final ScheduledExecutorService unloader = Executors.newSingleThreadScheduledExecutor(task -> {
+        Thread thread = new Thread(task, "paloverde-unload");
+        thread.setDaemon(true);
+        return thread;
+    });
+
+    /** @param idle how long an engine without users is kept */
+    EngineRegistry(Duration idle) {
+        this.idle = idle;
+    }
+
+    SharedEngine acquire(EngineSpec spec, String expectedFingerprint) {
+        EngineSpec key = spec.canonical();
+        SharedEngine shared = hold(key);
+        if (matches(shared, expectedFingerprint)) {
+            return shared;
+        }
+        // an engine that was loaded before the files were replaced serves who holds it, and nobody new
+        String stale = shared.fingerprint();
+        retire(key, shared);
+        shared = hold(key);
+        if (matches(shared, expectedFingerprint)) {
+            return shared;
+        }
+        String found = shared.fingerprint();
+        shared.close();
+        throw new PaloverdeException(
+                ErrorCode.MODEL_CHANGED,
+                ("the files in %s have the fingerprint %s (%s when they were loaded first), and the job was planned with"
+                                + " %s; put the same files on every host, or run the job again")
+                        .formatted(key.model(), found, stale, expectedFingerprint));
+    }
+
+    private static boolean matches(SharedEngine shared, String expected) {
+        return expected == null || expected.equals(shared.fingerprint());
+    }
+
+    private SharedEngine hold(EngineSpec key) {
+        Entry entry;
+        synchronized (this) {
+            entry = entries.get(key);
+            if (entry == null || entry.broken()) {
+                entry = new Entry(key);
+                entries.put(key, entry);
+            }
+            entry.users++;
+        }
+        Entry held = entry;
+        try {
+            Resident resident = held.resident.get();
+            return new SharedEngine(
+                    resident.engine(), resident.directory(), resident.fingerprint(), () -> release(held));
+        } catch (InterruptedException e) {
+            release(held);
+            Thread.currentThread().interrupt();
+            throw new PaloverdeException(
+                    ErrorCode.CANCELLED, "interrupted while the model in " + key.model() + " was being loaded", e);
+        } catch (ExecutionException e) {
+            synchronized (this) {
+                entries.remove(key, held);
+            }
+            if (e.getCause() instanceof PaloverdeException failure) {
+                throw new PaloverdeException(failure.code(), failure.getMessage(), failure);
+            }
+            throw new PaloverdeException(
+                    ErrorCode.ENGINE_FAILED,
+                    "the model in " + key.model() + " could not be loaded: " + e.getCause(),
+                    e);
+        }
+    }
+
+    private void retire(EngineSpec key, SharedEngine shared) {
+        synchronized (this) {
+            Entry entry = entries.get(key);
+            if (entry != null && shared.isOf(entry.engineIfLoaded())) {
+                entries.remove(key);
+            }
+        }
+        shared.close();
+    }
+
+    private void release(Entry entry) {
+        synchronized (this) {
+            entry.users--;
+            entry.lastRelease = System.nanoTime();
+            if (entry.users == 0) {
+                long delay = entries.get(entry.key) == entry ? idle.toNanos() : 0;
+                unloader.schedule(() -> unloadIfUnused(entry), delay, TimeUnit.NANOSECONDS);
+            }
+        }
+    }
+
+    /** Comes after each release of a last use, so that where there was another use since then, another call follows. */
+    private void unloadIfUnused(Entry entry) {
+        synchronized (this) {
+            boolean current = entries.get(entry.key) == entry;
+            if (entry.users > 0 || current && System.nanoTime() - entry.lastRelease < idle.toNanos()) {
+                return;
+            }
+            entries.remove(entry.key, entry);
+            if (entry.unloaded) {
+                return;
+            }
+            entry.unloaded = true;
+        }
+        entry.unload();
+    }
+
+    void closeIdle() {
+        List<Entry> unused = new ArrayList<>();
+        synchronized (this) {
+            for (Entry entry : List.copyOf(entries.values())) {
+                if (entry.users == 0) {
+                    entries.remove(entry.key);
+                    entry.unloaded = true;
+                    unused.add(entry);
+                }
+            }
+        }
+        unused.forEach(Entry::unload);
+    }
+
+    /** An engine that is there or being loaded. Its counters are the registry's. */
+    private static final class Entry {
+        private final EngineSpec key;
+        private final CompletableFuture<Resident> resident;
+        private int users;
+        private long lastRelease;
+        private boolean unloaded;
+
+        Entry(EngineSpec key) {
+            this.key = key;
+            Loading loading = new Loading(key);
+            this.resident = BatchingEngine.start(
+                            "paloverde-engine-" + key.model().getFileName(), loading, key.options())
+                    .thenApply(engine -> new Resident(engine, loading.directory, loading.fingerprint))
+                    .whenComplete((loaded, failure) -> {
+                        if (failure != null && loading.directory != null) {
+                            loading.directory.close();
+                        }
+                    });
+        }
+
+        BatchingEngine engineIfLoaded() {
+            return resident.isDone() && !resident.isCompletedExceptionally()
+                    ? resident.join().engine()
+                    : null;
+        }
+
+        /** {@return whether it will never serve anyone again} */
+        boolean broken() {
+            return resident.isCompletedExceptionally()
+                    || resident.isDone() && !resident.join().engine().open();
+        }
+
+        void unload() {
+            resident.thenAccept(loaded -> {
+                loaded.engine().close();
+                loaded.directory().close();
+                LOG.info("unloaded {}", key.model());
+            });
+        }
+    }
+
+    private record Resident(BatchingEngine engine, ModelDirectory directory, String fingerprint) {}
+
+    /** Loads on the engine's thread, so that an interrupted task does not leave half a model. */
+    private static final class Loading implements Supplier<LoadedModel> {
+        private final EngineSpec spec;
+        private ModelDirectory directory;
+        private String fingerprint;
+
+        Loading(EngineSpec spec) {
+            this.spec = spec;
+        }
+
+        @Override
+        public LoadedModel get() {
+            long begin = System.nanoTime();
+            directory = ModelDirectory.open(spec.model());
+            Kernels kernels = null;
+            try {
+                fingerprint = directory.fingerprint();
+                Tokenizer tokenizer = directory.tokenizer();
+                kernels = Devices.open(spec.device(), spec.threads());
+                LanguageModel model = directory.load(kernels);
+                LOG.info("loaded {} in {} ms", spec.model(), (System.nanoTime() - begin) / 1_000_000);
+                int[] ends = directory.generationDefaults().ends().stream()
+                        .mapToInt(Integer::intValue)
+                        .toArray();
+                return new LoadedModel(kernels, model, tokenizer, ends);
+            } catch (Throwable e) {
+                if (kernels != null) {
+                    kernels.close();
+                }
+                throw e;
+            }
+        }
+    }
+}

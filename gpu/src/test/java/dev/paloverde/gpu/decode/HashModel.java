@@ -1,0 +1,472 @@
+package dev.paloverde.gpu.decode;
+
+import dev.paloverde.gpu.kernels.Attention;
+import dev.paloverde.gpu.kernels.Heads;
+import dev.paloverde.gpu.kernels.HostTensor;
+import dev.paloverde.gpu.kernels.Kernels;
+import dev.paloverde.gpu.kernels.KvCache;
+import dev.paloverde.gpu.kernels.KvLayout;
+import dev.paloverde.gpu.kernels.Matrix;
+import dev.paloverde.gpu.kernels.Rotary;
+import dev.paloverde.gpu.kernels.StepBatch;
+import dev.paloverde.gpu.kernels.Tensor;
+import dev.paloverde.gpu.kernels.Weights;
+import dev.paloverde.gpu.model.LanguageModel;
+import dev.paloverde.gpu.model.Tokenizer;
+import java.io.ByteArrayOutputStream;
+import java.nio.charset.StandardCharsets;
+import java.util.Arrays;
+import java.util.HashSet;
+import java.util.List;
+import java.util.Set;
+import java.util.concurrent.CountDownLatch;
+
+/**
+ * A language model whose logits are a hash of all tokens before, read back through the block table from the cache that
+ * they were written to. Whatever goes wrong with pages, positions or tokens gives other logits. It refuses steps that
+ * break the contract of {@link StepBatch}.
+ */
+final class HashModel implements LanguageModel {
+    static final int VOCABULARY = 40;
+    static final int END = 0;
+    /** A sequence with this token in it has logits that are not numbers. */
+    static final int POISON = 38;
+    /** A sequence with this token in it breaks the step it is in. */
+    static final int BREAK = 39;
+
+    private static final long FREE_SLOT = -1;
+
+    private final int context;
+    private int stepRows;
+    private HashTensor hidden;
+    /** Steps wait for it, if there is one. */
+    volatile CountDownLatch gate;
+
+    HashModel(int context) {
+        this.context = context;
+    }
+
+    static LoadedModel loaded(int context) {
+        return loaded(new HashModel(context));
+    }
+
+    static LoadedModel loaded(HashModel model) {
+        return new LoadedModel(new HashKernels(), model, new ByteTokenizer(), new int[] {END});
+    }
+
+    static long extend(long hash, int token) {
+        long mixed = (hash ^ token + 0x9E3779B97F4A7C15L) * 0xBF58476D1CE4E5B9L;
+        mixed = (mixed ^ mixed >>> 29) * 0x94D049BB133111EBL;
+        return mixed ^ mixed >>> 32;
+    }
+
+    static long hash(int... tokens) {
+        long hash = 1;
+        for (int token : tokens) {
+            hash = extend(hash, token);
+        }
+        return hash & 0xFFFFFFFFFFFFL;
+    }
+
+    /** The model's law, for who wants to know it without an engine. */
+    static float[] logits(int... tokens) {
+        float[] logits = new float[VOCABULARY];
+        fill(hash(tokens), logits, 0);
+        for (int token : tokens) {
+            if (token == POISON) {
+                Arrays.fill(logits, Float.NaN);
+            }
+        }
+        return logits;
+    }
+
+    private static void fill(long hash, float[] out, int from) {
+        for (int token = 0; token < VOCABULARY; token++) {
+            long bits = extend(hash, 1000 + token) >>> 40;
+            out[from + token] = token >= POISON ? -30 : bits * 0x1p-24f * 10 - 5;
+        }
+    }
+
+    static double logProbability(float[] logits, int from, int target) {
+        double sum = 0;
+        for (int token = 0; token < VOCABULARY; token++) {
+            sum += StrictMath.exp(logits[from + token]);
+        }
+        return logits[from + target] - StrictMath.log(sum);
+    }
+
+    @Override
+    public int vocabulary() {
+        return VOCABULARY;
+    }
+
+    @Override
+    public int context() {
+        return context;
+    }
+
+    @Override
+    public KvLayout kvLayout(int pageTokens) {
+        return new KvLayout(1, 1, 2, pageTokens);
+    }
+
+    @Override
+    public Matrix head() {
+        return new HashHead();
+    }
+
+    @Override
+    public void reserve(int rows) {
+        stepRows = rows;
+        hidden = new HashTensor(rows, 3);
+    }
+
+    @Override
+    public Tensor forward(StepBatch batch, KvCache cache) {
+        await();
+        HashCache pages = (HashCache) cache;
+        check(batch, pages);
+        hidden.resize(batch.rows());
+        for (int sequence = 0; sequence < batch.sequences(); sequence++) {
+            for (int row = batch.starts()[sequence]; row < batch.starts()[sequence + 1]; row++) {
+                pages.slot(batch.pages()[sequence], batch.positions()[row], batch.tokens()[row]);
+            }
+        }
+        for (int sequence = 0; sequence < batch.sequences(); sequence++) {
+            for (int row = batch.starts()[sequence]; row < batch.starts()[sequence + 1]; row++) {
+                int[] tokens = new int[batch.positions()[row] + 1];
+                for (int position = 0; position < tokens.length; position++) {
+                    tokens[position] = pages.slot(batch.pages()[sequence], position);
+                }
+                long hash = hash(tokens);
+                boolean poisoned = Arrays.stream(tokens).anyMatch(token -> token == POISON);
+                if (Arrays.stream(tokens).anyMatch(token -> token == BREAK)) {
+                    throw new IllegalStateException("the device broke");
+                }
+                hidden.write(row, new float[] {hash >>> 24, hash & 0xFFFFFF, poisoned ? Float.NaN : 1});
+            }
+        }
+        return hidden;
+    }
+
+    private void await() {
+        CountDownLatch latch = gate;
+        if (latch != null) {
+            try {
+                latch.await();
+            } catch (InterruptedException e) {
+                throw new IllegalStateException(e);
+            }
+        }
+    }
+
+    private void check(StepBatch batch, HashCache cache) {
+        if (batch.rows() > stepRows || batch.rows() == 0 || batch.starts()[batch.sequences()] != batch.rows()) {
+            throw new IllegalStateException("a step of " + batch.rows() + " rows, room for " + stepRows);
+        }
+        Set<Long> written = new HashSet<>();
+        for (int sequence = 0; sequence < batch.sequences(); sequence++) {
+            int first = batch.starts()[sequence];
+            for (int row = first; row < batch.starts()[sequence + 1]; row++) {
+                int position = batch.positions()[row];
+                if (position != batch.positions()[first] + row - first || position >= context) {
+                    throw new IllegalStateException("position " + position + " in row " + row);
+                }
+                int page = batch.pages()[sequence][position / cache.layout.pageTokens()];
+                if (!written.add((long) page * cache.layout.pageTokens() + position % cache.layout.pageTokens())) {
+                    throw new IllegalStateException("two rows write to page " + page);
+                }
+            }
+        }
+    }
+
+    @Override
+    public void close() {}
+
+    /** Token ids are bytes where they can be; texts of generated tokens have characters that straddle tokens. */
+    static final class ByteTokenizer implements Tokenizer {
+        private static final byte[][] PIECES = new byte[VOCABULARY][];
+
+        static {
+            byte[] umlaut = "ä".getBytes(StandardCharsets.UTF_8);
+            for (int token = 0; token < VOCABULARY; token++) {
+                PIECES[token] = switch (token) {
+                    case END -> new byte[0];
+                    case 1 -> new byte[] {umlaut[0]};
+                    case 2 -> new byte[] {umlaut[1]};
+                    case 3 -> " ".getBytes(StandardCharsets.UTF_8);
+                    default ->
+                        String.valueOf((char) ('a' + (token - 4) % 6))
+                                .repeat(1 + token % 3)
+                                .getBytes(StandardCharsets.UTF_8);
+                };
+            }
+        }
+
+        @Override
+        public int[] encode(String text) {
+            throw new UnsupportedOperationException();
+        }
+
+        @Override
+        public int[] encodeTemplate(String rendered) {
+            throw new UnsupportedOperationException();
+        }
+
+        @Override
+        public int[] prefix() {
+            return new int[0];
+        }
+
+        @Override
+        public String decode(int[] tokens) {
+            ByteArrayOutputStream bytes = new ByteArrayOutputStream();
+            for (int token : tokens) {
+                bytes.writeBytes(PIECES[token]);
+            }
+            return bytes.toString(StandardCharsets.UTF_8);
+        }
+
+        @Override
+        public int vocabulary() {
+            return VOCABULARY;
+        }
+
+        @Override
+        public boolean isSpecial(int token) {
+            return token == END;
+        }
+
+        @Override
+        public void close() {}
+    }
+
+    private static final class HashHead implements Matrix {
+        @Override
+        public int rows() {
+            return VOCABULARY;
+        }
+
+        @Override
+        public int columns() {
+            return 3;
+        }
+
+        @Override
+        public long bytes() {
+            return 0;
+        }
+
+        @Override
+        public void close() {}
+    }
+
+    private static final class HashTensor implements Tensor {
+        private final float[] values;
+        private final int capacity;
+        private final int columns;
+        private int rows;
+
+        HashTensor(int capacity, int columns) {
+            this.capacity = capacity;
+            this.columns = columns;
+            values = new float[capacity * columns];
+        }
+
+        @Override
+        public int capacity() {
+            return capacity;
+        }
+
+        @Override
+        public int rows() {
+            return rows;
+        }
+
+        @Override
+        public int columns() {
+            return columns;
+        }
+
+        @Override
+        public void resize(int count) {
+            if (count > capacity) {
+                throw new IllegalArgumentException(count + " rows of " + capacity);
+            }
+            rows = count;
+            Arrays.fill(values, -7);
+        }
+
+        @Override
+        public float[] read(int row) {
+            return Arrays.copyOfRange(values, row * columns, (row + 1) * columns);
+        }
+
+        @Override
+        public void write(int row, float[] numbers) {
+            System.arraycopy(numbers, 0, values, row * columns, columns);
+        }
+
+        @Override
+        public void close() {}
+    }
+
+    private static final class HashCache implements KvCache {
+        private final KvLayout layout;
+        private final long[] slots;
+
+        HashCache(KvLayout layout, int pages) {
+            this.layout = layout;
+            slots = new long[pages * layout.pageTokens()];
+            Arrays.fill(slots, FREE_SLOT);
+        }
+
+        void slot(int[] pages, int position, int token) {
+            slots[pages[position / layout.pageTokens()] * layout.pageTokens() + position % layout.pageTokens()] = token;
+        }
+
+        int slot(int[] pages, int position) {
+            long token =
+                    slots[pages[position / layout.pageTokens()] * layout.pageTokens() + position % layout.pageTokens()];
+            if (token == FREE_SLOT) {
+                throw new IllegalStateException("position " + position + " was never written");
+            }
+            return (int) token;
+        }
+
+        @Override
+        public KvLayout layout() {
+            return layout;
+        }
+
+        @Override
+        public int pages() {
+            return slots.length / layout.pageTokens();
+        }
+
+        @Override
+        public void close() {}
+    }
+
+    private static final class HashKernels extends Kernels {
+        @Override
+        public String version() {
+            return "hash-1";
+        }
+
+        @Override
+        public String description() {
+            return "hash of the tokens before";
+        }
+
+        @Override
+        public Tensor tensor(int capacity, int columns) {
+            return new HashTensor(capacity, columns);
+        }
+
+        @Override
+        public KvCache cache(KvLayout layout, int pages) {
+            return new HashCache(layout, pages);
+        }
+
+        @Override
+        public void gather(Tensor in, int[] rows, Tensor out) {
+            for (int i = 0; i < rows.length; i++) {
+                out.write(i, in.read(rows[i]));
+            }
+        }
+
+        @Override
+        public void logits(Tensor hidden, Matrix head, float[] out) {
+            for (int row = 0; row < hidden.rows(); row++) {
+                float[] state = hidden.read(row);
+                fill((long) state[0] << 24 | (long) state[1], out, row * VOCABULARY);
+                if (Float.isNaN(state[2])) {
+                    out[row * VOCABULARY + 7] = Float.NaN;
+                }
+            }
+        }
+
+        @Override
+        public void logProbabilities(Tensor hidden, Matrix head, int[] targets, float[] logProbabilities, int[] best) {
+            float[] logits = new float[hidden.rows() * VOCABULARY];
+            logits(hidden, head, logits);
+            for (int row = 0; row < hidden.rows(); row++) {
+                int from = row * VOCABULARY;
+                logProbabilities[row] = (float) logProbability(logits, from, targets[row]);
+                best[row] = 0;
+                for (int token = 1; token < VOCABULARY; token++) {
+                    if (logits[from + token] > logits[from + best[row]]) {
+                        best[row] = token;
+                    }
+                }
+            }
+        }
+
+        @Override
+        public void copyPage(KvCache cache, int from, int to, int tokens) {
+            HashCache pages = (HashCache) cache;
+            int pageTokens = pages.layout.pageTokens();
+            Arrays.fill(pages.slots, to * pageTokens, (to + 1) * pageTokens, FREE_SLOT);
+            System.arraycopy(pages.slots, from * pageTokens, pages.slots, to * pageTokens, tokens);
+        }
+
+        @Override
+        public Matrix matrix(List<HostTensor> parts) {
+            throw new UnsupportedOperationException();
+        }
+
+        @Override
+        public Weights weights(List<HostTensor> parts) {
+            throw new UnsupportedOperationException();
+        }
+
+        @Override
+        public void embed(Matrix table, int[] tokens, Tensor out) {
+            throw new UnsupportedOperationException();
+        }
+
+        @Override
+        public void normalize(Tensor in, Weights gain, float epsilon, Tensor out) {
+            throw new UnsupportedOperationException();
+        }
+
+        @Override
+        public void normalize(Heads heads, Weights gain, float epsilon) {
+            throw new UnsupportedOperationException();
+        }
+
+        @Override
+        public void multiply(Tensor in, Matrix weight, Weights bias, Tensor out) {
+            throw new UnsupportedOperationException();
+        }
+
+        @Override
+        public void multiplyAdd(Tensor in, Matrix weight, Weights bias, Tensor residual) {
+            throw new UnsupportedOperationException();
+        }
+
+        @Override
+        public void rotate(Heads heads, Rotary rotary, StepBatch batch) {
+            throw new UnsupportedOperationException();
+        }
+
+        @Override
+        public void append(KvCache cache, int layer, Heads keys, Heads values, StepBatch batch) {
+            throw new UnsupportedOperationException();
+        }
+
+        @Override
+        public void attend(Heads queries, KvCache cache, int layer, Attention attention, StepBatch batch, Tensor out) {
+            throw new UnsupportedOperationException();
+        }
+
+        @Override
+        public void swiGlu(Tensor in, Tensor out) {
+            throw new UnsupportedOperationException();
+        }
+
+        @Override
+        public void close() {}
+    }
+}
