@@ -439,7 +439,9 @@ final class BatchingEngine implements Engine {
                 scheduler.remove(sequence.work());
             } else if (sequence.done()) {
                 scheduler.finish(sequence);
-                done.add(sequence);
+                if (sequence.forks().isEmpty()) {
+                    done.add(sequence);
+                }
             }
         }
         metrics = new EngineMetrics(

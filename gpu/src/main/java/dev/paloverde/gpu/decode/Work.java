@@ -25,8 +25,9 @@ final class Work<T> {
      */
     Work<T> of(List<? extends Sequence> parts, Supplier<T> assembled) {
         sequences = parts;
-        pending = parts.size()
-                + parts.stream().mapToInt(part -> part.forks().size()).sum();
+        pending = parts.stream()
+                .mapToInt(part -> Math.max(1, part.forks().size()))
+                .sum();
         result = assembled;
         return this;
     }
@@ -53,7 +54,10 @@ final class Work<T> {
         return over;
     }
 
-    /** Counts a sequence as done; with the last one the request completes, unless its result cannot be assembled. */
+    /**
+     * Counts a sequence without forks as done (one with forks may be computed more than once, and comes before them);
+     * with the last one the request completes, unless its result cannot be assembled.
+     */
     void sequenceDone() {
         pending--;
         if (pending == 0 && !over) {
