@@ -109,16 +109,23 @@ public final class CpuKernels extends Kernels {
     }
 
     private static <T> T allocate(String what, long bytes, Supplier<T> maker) {
+        if (bytes > Runtime.getRuntime().maxMemory()) {
+            throw outOfMemory(what, bytes, null);
+        }
         try {
             return maker.get();
         } catch (OutOfMemoryError e) {
-            throw new PaloverdeException(
-                    ErrorCode.OUT_OF_MEMORY,
-                    what + " take " + (bytes >> 20) + " MiB, which the Java heap of "
-                            + (Runtime.getRuntime().maxMemory() >> 20)
-                            + " MiB does not have left; give the JVM more (-Xmx, spark.executor.memory)",
-                    e);
+            throw outOfMemory(what, bytes, e);
         }
+    }
+
+    private static PaloverdeException outOfMemory(String what, long bytes, Throwable cause) {
+        return new PaloverdeException(
+                ErrorCode.OUT_OF_MEMORY,
+                what + " take " + (bytes >> 20) + " MiB, which the Java heap of "
+                        + (Runtime.getRuntime().maxMemory() >> 20)
+                        + " MiB does not have left; give the JVM more (-Xmx, spark.executor.memory)",
+                cause);
     }
 
     @Override

@@ -49,7 +49,12 @@ final class VectorArithmetic extends Arithmetic {
 
     @Override
     String description() {
-        return "Vector API, " + FLOATS.vectorBitSize() + " bits";
+        return "Vector API, " + bits() + " bits";
+    }
+
+    /** {@return the width of a vector} */
+    int bits() {
+        return FLOATS.vectorBitSize();
     }
 
     @Override

@@ -1,5 +1,6 @@
 package dev.paloverde.gpu.kernels;
 
+import java.util.Arrays;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicReference;
 import java.util.concurrent.locks.LockSupport;
@@ -38,6 +39,11 @@ final class Workers implements AutoCloseable {
     /** {@return how many threads share the tasks, the caller's included} */
     int count() {
         return threads.length + 1;
+    }
+
+    /** {@return how many threads of its own are running} */
+    int alive() {
+        return (int) Arrays.stream(threads).filter(Thread::isAlive).count();
     }
 
     /** {@return the calling thread's scratch memory} */
