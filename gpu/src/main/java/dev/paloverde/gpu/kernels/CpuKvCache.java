@@ -8,7 +8,8 @@ import java.util.Set;
  * components of an output do.
  */
 final class CpuKvCache extends CpuResource implements KvCache {
-    private static final int MOST_ELEMENTS_PER_BLOCK = 1 << 24;
+    /** An array cannot hold all of a large one, and a heap in regions likes small arrays better. */
+    private static final int MOST_ELEMENTS_PER_BLOCK = 1 << 22;
 
     private final KvLayout layout;
     private final int pages;

@@ -13,7 +13,8 @@ final class CpuMatrix extends CpuResource implements Matrix {
     /** Outputs in a panel. */
     static final int PANEL = 32;
 
-    private static final int MOST_ELEMENTS_PER_BLOCK = 1 << 24;
+    /** An array cannot hold all of a large one, and a heap in regions likes small arrays better. */
+    private static final int MOST_ELEMENTS_PER_BLOCK = 1 << 22;
 
     private final int rows;
     private final int columns;

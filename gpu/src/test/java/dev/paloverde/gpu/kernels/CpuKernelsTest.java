@@ -11,6 +11,7 @@ import java.util.Random;
 import java.util.stream.IntStream;
 import net.jqwik.api.Arbitraries;
 import net.jqwik.api.Arbitrary;
+import net.jqwik.api.Example;
 import net.jqwik.api.ForAll;
 import net.jqwik.api.Property;
 import net.jqwik.api.Provide;
@@ -281,6 +282,38 @@ class CpuKernelsTest {
     @Provide
     Arbitrary<Integer> vocabularies() {
         return Arbitraries.of(1, 31, 97, 512, 2047, 2049, 5000);
+    }
+
+    /** More than one block of storage: rows and pages at the seams. */
+    @Example
+    void storesWhatIsLarge() {
+        int columns = 1000;
+        int outputs = 9000;
+        float[] table = new float[outputs * columns];
+        for (int row = 0; row < outputs; row++) {
+            table[row * columns + row % columns] = row + 1;
+        }
+        float[] ones = new float[columns];
+        Arrays.fill(ones, 1f);
+        float[] sums = new float[outputs];
+        for (DataType type : new DataType[] {DataType.F32, DataType.BF16}) {
+            Numbers numbers = new Numbers(type, outputs, columns, table);
+            try (Matrix matrix = kernels.matrix(List.of(numbers));
+                    Tensor in = tensor(1, columns, ones)) {
+                assertThat(matrix.bytes()).isEqualTo(9024L * columns * type.bytes());
+                kernels.logits(in, matrix, sums);
+            }
+            for (int row = 0; row < outputs; row++) {
+                assertThat(sums[row]).isEqualTo(numbers.values()[row * columns + row % columns]);
+            }
+        }
+        KvLayout layout = new KvLayout(1, 1, 256, 16);
+        Sequences sequences = new Sequences(new Random(1), layout, 1, 100, 100);
+        Attention attention = new Attention(0.1f, Attention.UNLIMITED);
+        List<Integer> near = IntStream.range(0, 14).boxed().toList();
+        List<Integer> far = IntStream.range(0, 14).mapToObj(i -> i * 77).toList();
+        assertThat(sequences.attend(kernels, attention, sequences.whole(), sequences.tables(far), 1002))
+                .isDeepEqualTo(sequences.attend(kernels, attention, sequences.whole(), sequences.tables(near), 14));
     }
 
     private Tensor tensor(int rows, int columns, float[] values) {
