@@ -16,6 +16,7 @@ import java.util.Set;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
+import picocli.CommandLine.Parameters;
 
 /** Writes the sample corpus, or a training corpus that shares no document with it. The same seed, the same bytes. */
 @Command(name = "sample-corpus", mixinStandardHelpOptions = true, description = "Writes self-made sample text.")
@@ -76,6 +77,18 @@ public final class SampleCorpus {
         return CommandLine.ExitCode.OK;
     }
 
+    @Command(
+            name = "index",
+            mixinStandardHelpOptions = true,
+            description = "Writes INDEX into each folder: the size and SHA-256 of every file in it.")
+    int index(@Parameters(arity = "1..*", description = "Folders of models, or the corpus.") List<Path> folders)
+            throws IOException {
+        for (Path folder : folders) {
+            ContentIndex.write(folder);
+        }
+        return CommandLine.ExitCode.OK;
+    }
+
     /**
      * What a training corpus holds.
      *
@@ -112,7 +125,7 @@ public final class SampleCorpus {
         return document.text().getBytes(StandardCharsets.UTF_8).length;
     }
 
-    /** Writes the four folders of the committed sample. */
+    /** Writes the folders of the committed sample, and their index. */
     public void writeSample(Path output) throws IOException {
         List<Document> sample = sampleDocuments();
         List<Document> heldOut = heldOutDocuments();
@@ -123,6 +136,7 @@ public final class SampleCorpus {
         }
         writeLines(output.resolve("prompts").resolve("prompts.jsonl"), EvaluationSets.prompts(HELD_OUT_SEED));
         writeLines(output.resolve("eval").resolve("choices.jsonl"), EvaluationSets.choices(HELD_OUT_SEED));
+        ContentIndex.write(output);
     }
 
     private static List<Document> of(TextSource source, List<Document> documents) {
