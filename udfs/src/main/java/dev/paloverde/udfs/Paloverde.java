@@ -1,7 +1,11 @@
 package dev.paloverde.udfs;
 
+import dev.paloverde.gpu.decode.Receipt;
+import org.apache.spark.sql.Column;
 import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Row;
+import org.apache.spark.sql.SparkSession;
+import org.apache.spark.sql.types.StructType;
 
 /**
  * Language models over datasets. Each function adds the columns of its result to those of the input, under the names
@@ -47,6 +51,34 @@ public final class Paloverde {
      */
     public static Dataset<Row> embed(Dataset<Row> rows, TextOptions options) {
         return add(rows, Operation.EMBED, options);
+    }
+
+    // What a job must know before it runs, to plan, to resume and to name what differs
+
+    /**
+     * {@return what the results of a call will carry as their receipt} Reads the model's files on the driver, and fails
+     * as the call would where no row can survive: unknown options, a missing or damaged model.
+     */
+    public static Receipt receipt(SparkSession spark, Operation operation, TextOptions options) {
+        throw new UnsupportedOperationException(operation + " is being built");
+    }
+
+    /** {@return the columns that a call adds, in order, under the names they have where the input has none of them} */
+    public static StructType results(SparkSession spark, Operation operation, TextOptions options) {
+        throw new UnsupportedOperationException(operation + " is being built");
+    }
+
+    /** {@return the row key that a call will give a row, from the same columns; runs no model} */
+    public static Column rowKey(Operation operation, TextOptions options) {
+        throw new UnsupportedOperationException(operation + " is being built");
+    }
+
+    /**
+     * {@return how many tokens a call will read of a row, from the same columns, BIGINT; null where the row will fail}
+     * Runs the model's tokenizer on the executors, not the model.
+     */
+    public static Column tokens(SparkSession spark, Operation operation, TextOptions options) {
+        throw new UnsupportedOperationException(operation + " is being built");
     }
 
     private static Dataset<Row> add(Dataset<Row> rows, Operation operation, TextOptions options) {
