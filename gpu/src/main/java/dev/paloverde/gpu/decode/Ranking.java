@@ -4,13 +4,17 @@ import java.util.Arrays;
 
 /**
  * The most likely tokens of one row of logits, in order: by falling logit, and by rising id among equal ones. The whole
- * vocabulary is never sorted: a histogram over the upper 16 bits of the logits tells which tokens can be among the first
- * n, and only those are.
+ * vocabulary is sorted only for those who want most of it. For the first n, it is cut into more than n blocks: the n-th
+ * largest of the blocks' maxima is a logit that n tokens reach, so that only tokens that reach it can be among the first
+ * n, and these are few.
  */
 final class Ranking {
-    private static final int BUCKETS = 1 << 16;
+    /** Blocks to a wanted token. */
+    private static final int BLOCKS = 8;
+    /** Narrower blocks than this would hardly leave tokens out. */
+    private static final int NARROWEST = 4;
 
-    private final int[] histogram = new int[BUCKETS];
+    private float[] maxima = new float[0];
     private long[] keys = new long[0];
 
     /**
@@ -22,23 +26,14 @@ final class Ranking {
      */
     void top(float[] logits, int from, int vocabulary, int n, int[] out) {
         int wanted = Math.min(n, vocabulary);
-        Arrays.fill(histogram, 0);
-        for (int token = 0; token < vocabulary; token++) {
-            histogram[falling(logits[from + token]) >>> 16]++;
-        }
-        int last = 0;
-        int candidates = histogram[0];
-        while (candidates < wanted) {
-            candidates += histogram[++last];
-        }
-        if (keys.length < candidates) {
-            keys = new long[candidates];
-        }
+        float least = reachedBy(logits, from, vocabulary, wanted);
         int count = 0;
         for (int token = 0; token < vocabulary; token++) {
-            int falling = falling(logits[from + token]);
-            if (falling >>> 16 <= last) {
-                keys[count++] = (falling & 0xFFFFFFFFL) << 31 | token;
+            if (logits[from + token] >= least) {
+                if (count == keys.length) {
+                    keys = Arrays.copyOf(keys, Math.max(256, 2 * count));
+                }
+                keys[count++] = falling(logits[from + token]) << 31 | token;
             }
         }
         Arrays.sort(keys, 0, count);
@@ -47,9 +42,31 @@ final class Ranking {
         }
     }
 
-    /** {@return bits that, unsigned, fall as the value rises; both zeros alike} */
-    private static int falling(float value) {
+    /** A logit that at least as many tokens reach as are wanted. */
+    private float reachedBy(float[] logits, int from, int vocabulary, int wanted) {
+        int width = vocabulary / BLOCKS / wanted;
+        if (width < NARROWEST) {
+            return Float.NEGATIVE_INFINITY;
+        }
+        int blocks = (vocabulary + width - 1) / width;
+        if (maxima.length < blocks) {
+            maxima = new float[blocks];
+        }
+        for (int block = 0; block < blocks; block++) {
+            int end = from + Math.min(vocabulary, (block + 1) * width);
+            float largest = Float.NEGATIVE_INFINITY;
+            for (int i = from + block * width; i < end; i++) {
+                largest = Math.max(largest, logits[i]);
+            }
+            maxima[block] = largest;
+        }
+        Arrays.sort(maxima, 0, blocks);
+        return maxima[blocks - wanted];
+    }
+
+    /** {@return 32 bits that, unsigned, fall as the value rises; both zeros alike} */
+    private static long falling(float value) {
         int bits = Float.floatToRawIntBits(value + 0f);
-        return bits < 0 ? bits : ~bits & Integer.MAX_VALUE;
+        return (bits ^ bits >> 31 & Integer.MAX_VALUE ^ Integer.MAX_VALUE) & 0xFFFFFFFFL;
     }
 }

@@ -50,7 +50,7 @@ final class RowNoise {
      * (Maddison, Tarlow and Minka, arXiv 1411.0030, section 2); the lowest id on a tie. Noise is drawn for tokens that
      * could still win, logarithms are taken for those that nearly do: {@code -log(-log u) <= -log(1 - u)}, and the
      * right-hand side is bounded by counting the leading zeros of {@code 1 - u}. Both bounds are exact, so that what is
-     * skipped could not have won.
+     * skipped could not have won; a margin covers the rounding of both sides thousands of times over.
      *
      * @param logits from {@code from}, one per token
      * @param floor tokens whose logit is below it are left out
@@ -58,6 +58,7 @@ final class RowNoise {
      */
     int argmax(
             float[] logits, int from, int vocabulary, double temperature, double floor, int likeliest, int position) {
+        double inverse = 1 / temperature;
         Philox.Lanes lanes = new Philox.Lanes(Math.min(LANES, vocabulary));
         int best = likeliest;
         double bestValue = logits[from + likeliest] / temperature + gumbel(position, likeliest);
@@ -67,18 +68,18 @@ final class RowNoise {
             for (int lane = 0; lane < count; lane++) {
                 largest = Math.max(largest, logits[from + first + lane]);
             }
-            if (largest < floor || largest / temperature + LARGEST_GUMBEL < bestValue - margin(bestValue)) {
+            double hopeless = bestValue - 1e-9 * (1 + Math.abs(bestValue));
+            if (largest < floor || largest * inverse + LARGEST_GUMBEL < hopeless) {
                 continue;
             }
             Philox.bits(lanes, first, count, position, Purpose.TOKEN.ordinal(), stream, key0, key1);
             for (int lane = 0; lane < count; lane++) {
                 float logit = logits[from + first + lane];
-                double scaled = logit / temperature;
                 long bits = lanes.c0[lane];
-                if (logit < floor || scaled + gumbelBound(bits) < bestValue - margin(bestValue)) {
+                if (logit * inverse + gumbelBound(bits) < hopeless || logit < floor) {
                     continue;
                 }
-                double value = scaled + gumbel(bits);
+                double value = logit / temperature + gumbel(bits);
                 int token = first + lane;
                 if (value > bestValue || value == bestValue && token < best) {
                     best = token;
@@ -87,11 +88,6 @@ final class RowNoise {
             }
         }
         return best;
-    }
-
-    /** Covers the rounding of both sides of a bound, thousands of times over. */
-    private static double margin(double value) {
-        return 1e-9 * (1 + Math.abs(value));
     }
 
     static double gumbel(long bits) {

@@ -11,7 +11,7 @@ final class Sampler {
     private static final int FIRST_NUCLEUS = 64;
 
     private final int vocabulary;
-    private final Ranking ranking = new Ranking();
+    private final Ranking ranking;
     private final int[] kept;
     private float[] unpenalised = new float[64];
 
@@ -20,6 +20,7 @@ final class Sampler {
 
     Sampler(int vocabulary) {
         this.vocabulary = vocabulary;
+        this.ranking = new Ranking();
         this.kept = new int[vocabulary];
     }
 

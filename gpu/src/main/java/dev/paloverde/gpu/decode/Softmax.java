@@ -5,18 +5,31 @@ package dev.paloverde.gpu.decode;
  * which Java 17 rounds alike on every machine, and fast enough for a whole vocabulary.
  */
 final class Softmax {
-    private static final double LOG2_E = 1.4426950408889634;
-    /** ln 2 in two parts, the first with enough trailing zeros that its product with an exponent is exact. */
-    private static final double LN_2_HIGH = 6.93147180369123816490e-01;
+    /** Steps of the table to a doubling. */
+    private static final int STEPS = 64;
 
-    private static final double LN_2_LOW = 1.90821492927058770002e-10;
-    /** Adding and subtracting it rounds to a whole number. */
+    private static final double STEPS_PER_UNIT = STEPS / StrictMath.log(2);
+    /** ln 2 in two parts (fdlibm's), the first with enough trailing zeros that its product with a step is exact. */
+    private static final double STEP_HIGH = 6.93147180369123816490e-01 / STEPS;
+
+    private static final double STEP_LOW = 1.90821492927058770002e-10 / STEPS;
+    /** Adding it leaves the nearest whole number in the lower bits. */
     private static final double ROUND = 0x1.8p52;
+
+    /** Powers of two to 0/64, 1/64, ... */
+    private static final double[] POWERS = new double[STEPS];
+
+    static {
+        for (int step = 0; step < STEPS; step++) {
+            POWERS[step] = StrictMath.exp(step * StrictMath.log(2) / STEPS);
+        }
+    }
 
     private Softmax() {}
 
     /**
-     * e to the power of x, to within a few units in the last place.
+     * e to the power of x, to within a few units in the last place: {@code x = n ln 2 / 64 + r}, a table for the first
+     * part and five terms of the series for the rest, which is below 0.0055.
      *
      * @param x at most 700; NaN gives NaN
      */
@@ -24,24 +37,14 @@ final class Softmax {
         if (x < -708) {
             return 0;
         }
-        double shifted = x * LOG2_E + ROUND;
-        double exponent = shifted - ROUND;
-        double r = x - exponent * LN_2_HIGH - exponent * LN_2_LOW;
-        double sum = 1.0 / 6227020800.0;
-        sum = sum * r + 1.0 / 479001600.0;
-        sum = sum * r + 1.0 / 39916800.0;
-        sum = sum * r + 1.0 / 3628800.0;
-        sum = sum * r + 1.0 / 362880.0;
-        sum = sum * r + 1.0 / 40320.0;
-        sum = sum * r + 1.0 / 5040.0;
-        sum = sum * r + 1.0 / 720.0;
-        sum = sum * r + 1.0 / 120.0;
-        sum = sum * r + 1.0 / 24.0;
-        sum = sum * r + 1.0 / 6.0;
-        sum = sum * r + 0.5;
-        sum = sum * r + 1.0;
-        sum = sum * r + 1.0;
-        return sum * Double.longBitsToDouble((long) exponent + 1023 << 52);
+        double shifted = x * STEPS_PER_UNIT + ROUND;
+        int step = (int) Double.doubleToRawLongBits(shifted);
+        double whole = shifted - ROUND;
+        double r = x - whole * STEP_HIGH - whole * STEP_LOW;
+        double square = r * r;
+        double rest = 1 + r + square * (0.5 + r * (1 / 6.0) + square * (1 / 24.0 + r * (1 / 120.0)));
+        double power = Double.longBitsToDouble((long) (step >> 6) + 1023 << 52);
+        return rest * (POWERS[step & STEPS - 1] * power);
     }
 
     /**
@@ -55,6 +58,14 @@ final class Softmax {
         double sum3 = 0;
         int i = from;
         int end = from + count;
+        if (temperature == 1) {
+            for (; i + 3 < end; i += 4) {
+                sum0 += exp(values[i] - (double) offset);
+                sum1 += exp(values[i + 1] - (double) offset);
+                sum2 += exp(values[i + 2] - (double) offset);
+                sum3 += exp(values[i + 3] - (double) offset);
+            }
+        }
         for (; i + 3 < end; i += 4) {
             sum0 += exp((values[i] - (double) offset) / temperature);
             sum1 += exp((values[i + 1] - (double) offset) / temperature);

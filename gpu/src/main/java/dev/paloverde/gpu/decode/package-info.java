@@ -1,2 +1,55 @@
-/** The engine: requests in, completions out. */
+/**
+ * The engine: requests in, completions out.
+ *
+ * <h2>From the outside</h2>
+ *
+ * <p>{@link dev.paloverde.gpu.decode.Engines#acquire} gives a {@link dev.paloverde.gpu.decode.SharedEngine}: one engine
+ * for all threads of the JVM that ask for the same {@link dev.paloverde.gpu.decode.EngineSpec}, with the model's
+ * tokenizer and fingerprint beside it. The {@link dev.paloverde.gpu.decode.Engine} takes four kinds of requests, each
+ * answered by a future:
+ *
+ * <ul>
+ *   <li>{@link dev.paloverde.gpu.decode.GenerationRequest}: a prompt to continue, as its
+ *       {@link dev.paloverde.gpu.decode.Sampling} says;
+ *   <li>{@link dev.paloverde.gpu.decode.ScoringRequest}: the log-probability of each token of a text of any length, in
+ *       windows;
+ *   <li>{@link dev.paloverde.gpu.decode.ChoicesRequest}: the log-probabilities of continuations of one context, which is
+ *       computed once;
+ *   <li>{@link dev.paloverde.gpu.decode.EmbeddingRequest}: a text as a vector.
+ * </ul>
+ *
+ * <p>What a request gets depends on the request, the model and the kernels, never on
+ * {@link dev.paloverde.gpu.decode.EngineOptions} or on its neighbours. A {@link dev.paloverde.gpu.decode.RowKey} names a
+ * row by its content; a {@link dev.paloverde.gpu.decode.Receipt} names everything else that a result depends on.
+ *
+ * <h2>A step</h2>
+ *
+ * <p>{@code BatchingEngine} owns one thread, which alone touches kernels, model and cache. Again and again it
+ *
+ * <ol>
+ *   <li>takes in what was submitted and withdrawn since the last step. A request is a {@code Work}: a future and the
+ *       {@code Sequence}s that must be done for it, one for a generation, one for each window of a text, a trunk and its
+ *       forks for choices;
+ *   <li>lets the {@code Scheduler} admit sequences in the order of submission while the {@code PagePool} has pages for
+ *       them, and choose the rows of the step: one of each sequence that decodes, then as much of the prefills as
+ *       {@code step-tokens} leaves room for. A sequence that grows where no page is free takes those of the last in
+ *       order, which will be computed again;
+ *   <li>runs the model once over all rows, as a {@link dev.paloverde.gpu.kernels.StepBatch};
+ *   <li>asks each sequence what it wants of its rows. The {@code Readout} gathers the wishes, runs the output projection
+ *       for just these rows in bounded blocks, and hands out logits to choose from, log-probabilities, or hidden states;
+ *   <li>takes finished sequences out, and completes requests whose sequences are all done.
+ * </ol>
+ *
+ * <p>Computing positions again, in other chunks or on other pages, gives the same bits: that is the law of
+ * {@link dev.paloverde.gpu.kernels.Kernels}. What was chosen is never chosen again, and would be chosen alike.
+ *
+ * <h2>Choosing a token</h2>
+ *
+ * <p>The {@code Sampler} narrows the vocabulary down as {@code Sampling} says, with a {@code Ranking} that sorts only
+ * candidates, and takes the token of the largest {@code logit / temperature + noise}, where the noise of a token is a
+ * Gumbel variable that {@code RowNoise} makes from seed, row key, position and token with {@code Philox}. This has exactly
+ * the law of sampling from the softmax, needs no state, and lets a second model propose with the very same noise.
+ * Exponentials come from {@code Softmax}, logarithms from {@link java.lang.StrictMath}: no bit depends on the
+ * just-in-time compiler. {@code StopTexts} watches the decoded output.
+ */
 package dev.paloverde.gpu.decode;

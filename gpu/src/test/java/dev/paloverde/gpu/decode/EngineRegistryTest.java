@@ -1,0 +1,209 @@
+package dev.paloverde.gpu.decode;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import dev.paloverde.gpu.ErrorCode;
+import dev.paloverde.gpu.PaloverdeException;
+import dev.paloverde.gpu.model.ModelDirectory;
+import java.io.IOException;
+import java.net.URISyntaxException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.HashSet;
+import java.util.List;
+import java.util.Set;
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.concurrent.Future;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.api.io.TempDir;
+
+@Timeout(60)
+class EngineRegistryTest {
+    private static final EngineOptions OPTIONS = new EngineOptions(4, 64, 16, 4 << 20, 1 << 16);
+
+    @TempDir
+    private Path temporary;
+
+    private static void copy(String checkpoint, Path to) throws IOException, URISyntaxException {
+        Files.createDirectories(to);
+        Path from = Path.of(
+                EngineRegistryTest.class.getResource("/parity/" + checkpoint).toURI());
+        try (Stream<Path> files = Files.list(from)) {
+            for (Path file : files.toList()) {
+                Files.write(to.resolve(file.getFileName().toString()), Files.readAllBytes(file));
+            }
+        }
+        StringBuilder vocabulary = new StringBuilder("\"<unk>\": 0");
+        for (int id = 1; id < 96; id++) {
+            vocabulary.append(", \"w").append(id).append("\": ").append(id);
+        }
+        Files.writeString(to.resolve("tokenizer.json"), """
+                {"version": "1.0", "truncation": null, "padding": null, "added_tokens": [], "normalizer": null,
+                 "pre_tokenizer": {"type": "Whitespace"}, "post_processor": null, "decoder": null,
+                 "model": {"type": "WordLevel", "vocab": {%s}, "unk_token": "<unk>"}}
+                """.formatted(vocabulary));
+    }
+
+    private static EngineSpec spec(Path model) {
+        return new EngineSpec(model, "cpu", 1, OPTIONS);
+    }
+
+    private static Generation generate(SharedEngine shared) {
+        int[] prompt = shared.tokenizer().encode("w5 w6 w7");
+        return shared.engine()
+                .generate(new GenerationRequest(RowKey.of("row"), prompt, Sampling.greedy(4)))
+                .join();
+    }
+
+    private static PaloverdeException failure(Throwable e) {
+        return (PaloverdeException) (e instanceof ExecutionException ? e.getCause() : e);
+    }
+
+    @Test
+    void oneEngineServesAllWhoAskAndIsLoadedOnce() throws Exception {
+        copy("llama", temporary.resolve("model"));
+        EngineRegistry registry = new EngineRegistry(Duration.ofMinutes(1));
+        ExecutorService threads = Executors.newFixedThreadPool(16);
+        CountDownLatch start = new CountDownLatch(1);
+        List<Future<SharedEngine>> futures = new ArrayList<>();
+        for (int i = 0; i < 16; i++) {
+            // two ways of writing one path
+            Path path = temporary.resolve(i % 2 == 0 ? "model" : "model/../model");
+            futures.add(threads.submit(() -> {
+                start.await();
+                SharedEngine shared = registry.acquire(spec(path), null);
+                generate(shared);
+                return shared;
+            }));
+        }
+        start.countDown();
+        Set<Engine> engines = new HashSet<>();
+        List<SharedEngine> held = new ArrayList<>();
+        for (Future<SharedEngine> future : futures) {
+            held.add(future.get());
+            engines.add(future.get().engine());
+        }
+        threads.shutdown();
+        assertThat(engines).hasSize(1);
+        assertThat(held.get(0).engine().metrics().decodeTokens()).isEqualTo(16 * 4);
+        assertThat(held.get(0).fingerprint()).matches("[0-9a-f]{64}");
+        assertThat(held.get(0).kernelsVersion()).isNotEmpty();
+
+        held.subList(1, 16).forEach(SharedEngine::close);
+        held.get(1).close();
+        registry.closeIdle();
+        held.get(0).engine().close();
+        assertThat(generate(held.get(0)).tokens()).as("one user is left").hasSize(4);
+        held.get(0).close();
+        registry.closeIdle();
+        Engine closed = held.get(0).engine();
+        assertThatThrownBy(() -> closed.generate(
+                                new GenerationRequest(RowKey.of("row"), new int[] {5}, Sampling.greedy(4)))
+                        .join())
+                .cause()
+                .isInstanceOfSatisfying(
+                        PaloverdeException.class, e -> assertThat(e.code()).isEqualTo(ErrorCode.CANCELLED));
+    }
+
+    @Test
+    void anEngineWithoutUsersIsKeptForAWhile() throws Exception {
+        copy("llama", temporary);
+        EngineRegistry registry = new EngineRegistry(Duration.ofSeconds(1));
+        SharedEngine first = registry.acquire(spec(temporary), null);
+        first.close();
+        SharedEngine second = registry.acquire(spec(temporary), null);
+        assertThat(second.engine()).as("taken up again").isEqualTo(first.engine());
+        Thread.sleep(1200);
+        generate(second);
+        second.close();
+        while (isOpen(second.engine())) {
+            Thread.sleep(50);
+        }
+        SharedEngine third = registry.acquire(spec(temporary), null);
+        assertThat(third.engine()).as("loaded anew").isNotEqualTo(first.engine());
+        generate(third);
+        third.close();
+        registry.closeIdle();
+    }
+
+    private static boolean isOpen(Engine engine) {
+        return !engine.generate(new GenerationRequest(RowKey.of("row"), new int[] {5}, Sampling.greedy(1)))
+                .isCompletedExceptionally();
+    }
+
+    @Test
+    void aLoadThatFailedIsReportedToAllAndTriedAgainByTheNext() throws Exception {
+        EngineRegistry registry = new EngineRegistry(Duration.ofMinutes(1));
+        Path model = temporary.resolve("late");
+        ExecutorService threads = Executors.newFixedThreadPool(4);
+        List<Future<SharedEngine>> futures = new ArrayList<>();
+        for (int i = 0; i < 4; i++) {
+            futures.add(threads.submit(() -> registry.acquire(spec(model), null)));
+        }
+        for (Future<SharedEngine> future : futures) {
+            assertThatThrownBy(future::get)
+                    .satisfies(e -> assertThat(failure(e).code()).isEqualTo(ErrorCode.MODEL_NOT_FOUND))
+                    .hasMessageContaining("late");
+        }
+        threads.shutdown();
+        assertThatThrownBy(() -> registry.acquire(new EngineSpec(temporary, "tpu", 1, OPTIONS), null))
+                .isInstanceOf(PaloverdeException.class);
+        copy("llama", model);
+        try (SharedEngine shared = registry.acquire(spec(model), null)) {
+            assertThat(generate(shared).tokens()).hasSize(4);
+        }
+        assertThatThrownBy(() -> registry.acquire(new EngineSpec(model, "tpu", 1, OPTIONS), null))
+                .satisfies(e -> assertThat(failure(e).code()).isEqualTo(ErrorCode.INVALID_OPTION));
+        assertThatThrownBy(() -> new EngineSpec(model, "cpu", 0, OPTIONS))
+                .satisfies(e -> assertThat(failure(e).code()).isEqualTo(ErrorCode.INVALID_OPTION));
+        registry.closeIdle();
+    }
+
+    @Test
+    void otherFilesThanThosePlannedWithAreRefused() throws Exception {
+        copy("llama", temporary);
+        EngineRegistry registry = new EngineRegistry(Duration.ofMinutes(1));
+        SharedEngine old = registry.acquire(spec(temporary), null);
+        assertThatThrownBy(() -> registry.acquire(spec(temporary), "0123"))
+                .satisfies(e -> assertThat(failure(e).code()).isEqualTo(ErrorCode.MODEL_CHANGED))
+                .hasMessageContainingAll("0123", old.fingerprint());
+
+        // the files are replaced under an engine that is in use: who plans with the new ones gets the new ones
+        try (Stream<Path> files = Files.list(temporary)) {
+            for (Path file : files.toList()) {
+                Files.delete(file);
+            }
+        }
+        copy("llama-bf16", temporary);
+        String fingerprint = ModelDirectory.open(temporary).fingerprint();
+        try (SharedEngine fresh = registry.acquire(spec(temporary), fingerprint)) {
+            assertThat(fresh.fingerprint()).isEqualTo(fingerprint).isNotEqualTo(old.fingerprint());
+            assertThat(generate(fresh).tokens()).hasSize(4);
+            assertThat(generate(old).tokens()).hasSize(4);
+        }
+        old.close();
+        registry.closeIdle();
+    }
+
+    @Test
+    void anInterruptedTaskStopsWaitingAndHarmsNobody() throws Exception {
+        copy("llama", temporary);
+        EngineRegistry registry = new EngineRegistry(Duration.ofMinutes(1));
+        Thread.currentThread().interrupt();
+        assertThatThrownBy(() -> registry.acquire(spec(temporary), null))
+                .satisfies(e -> assertThat(failure(e).code()).isEqualTo(ErrorCode.CANCELLED));
+        assertThat(Thread.interrupted()).isTrue();
+        try (SharedEngine shared = registry.acquire(spec(temporary), null)) {
+            assertThat(generate(shared).tokens()).hasSize(4);
+        }
+        registry.closeIdle();
+    }
+}
