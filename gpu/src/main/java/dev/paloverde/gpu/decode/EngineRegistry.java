@@ -7,6 +7,7 @@ import dev.paloverde.gpu.kernels.Kernels;
 import dev.paloverde.gpu.model.LanguageModel;
 import dev.paloverde.gpu.model.ModelDirectory;
 import dev.paloverde.gpu.model.Tokenizer;
+import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.HashMap;
@@ -44,20 +45,27 @@ final class EngineRegistry {
         if (matches(shared, expectedFingerprint)) {
             return shared;
         }
-        // an engine that was loaded before the files were replaced serves who holds it, and nobody new
-        String stale = shared.fingerprint();
-        retire(key, shared);
-        shared = hold(key);
-        if (matches(shared, expectedFingerprint)) {
-            return shared;
-        }
         String found = shared.fingerprint();
+        if (fingerprint(key.model()).equals(expectedFingerprint)) {
+            // the files were replaced since this engine was loaded: it serves who holds it, and nobody new
+            retire(key, shared);
+            shared = hold(key);
+            if (matches(shared, expectedFingerprint)) {
+                return shared;
+            }
+        }
         shared.close();
         throw new PaloverdeException(
                 ErrorCode.MODEL_CHANGED,
-                ("the files in %s have the fingerprint %s (%s when they were loaded first), and the job was planned with"
-                                + " %s; put the same files on every host, or run the job again")
-                        .formatted(key.model(), found, stale, expectedFingerprint));
+                ("the files in %s have the fingerprint %s, and the job was planned with %s; put the same files on every"
+                                + " host, or run the job again")
+                        .formatted(key.model(), found, expectedFingerprint));
+    }
+
+    private static String fingerprint(Path model) {
+        try (ModelDirectory directory = ModelDirectory.open(model)) {
+            return directory.fingerprint();
+        }
     }
 
     private static boolean matches(SharedEngine shared, String expected) {
@@ -209,9 +217,10 @@ final class EngineRegistry {
             directory = ModelDirectory.open(spec.model());
             Kernels kernels = null;
             try {
-                fingerprint = directory.fingerprint();
                 Tokenizer tokenizer = directory.tokenizer();
                 kernels = Devices.open(spec.device(), spec.threads());
+                requireRoom(kernels);
+                fingerprint = directory.fingerprint();
                 LanguageModel model = directory.load(kernels);
                 LOG.info("loaded {} in {} ms", spec.model(), (System.nanoTime() - begin) / 1_000_000);
                 int[] ends = directory.generationDefaults().ends().stream()
@@ -223,6 +232,25 @@ final class EngineRegistry {
                     kernels.close();
                 }
                 throw e;
+            }
+        }
+
+        /** Says so beforehand where even the weights do not fit, since who runs out of memory cannot choose what fails. */
+        private void requireRoom(Kernels kernels) {
+            long weights = directory.weightBytes();
+            long available = kernels.availableBytes();
+            if (weights > available) {
+                throw new PaloverdeException(
+                        ErrorCode.OUT_OF_MEMORY,
+                        ("the weights in %s take %d bytes and the key-value cache up to %d, and %d are left of the memory"
+                                        + " allowed (%s); raise the memory (on the CPU, the Java heap: executor or"
+                                        + " driver memory), or take a smaller model")
+                                .formatted(
+                                        spec.model(),
+                                        weights,
+                                        spec.options().kvBytes(),
+                                        available,
+                                        kernels.description()));
             }
         }
     }

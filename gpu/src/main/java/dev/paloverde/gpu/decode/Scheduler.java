@@ -190,9 +190,8 @@ final class Scheduler {
                 continue;
             }
             Sequence victim = running.last();
-            if (!trunks.isEmpty()
-                    && trunks.last().compareTo(victim) > 0
-                    && trunks.last().forks().stream().noneMatch(running::contains)) {
+            if (!trunks.isEmpty() && trunks.last().compareTo(victim) > 0) {
+                // none of its forks runs, since they would be later still
                 victim = trunks.last();
             }
             if (victim == sequence && pool.inUse() == sequence.pages().length) {

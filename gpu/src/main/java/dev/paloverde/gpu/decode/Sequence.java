@@ -9,8 +9,7 @@ import java.util.List;
  * end and reads the trunk's pages, and only its own tokens are computed for it.
  *
  * <p>A sequence does not know how it is scheduled: it says which tokens it has, is told which rows of a step were its
- * own, and asks for what it wants to read from them. A kind of decoding that brings several guessed tokens at once, and
- * takes some of them back, fits in here: {@link #length()} may shrink to no less than what was confirmed.
+ * own, and asks for what it wants to read from them.
  */
 abstract class Sequence implements Comparable<Sequence> {
     private static final int[] NO_PAGES = {};

@@ -135,6 +135,13 @@ public final class ModelDirectory implements AutoCloseable {
         return fingerprint;
     }
 
+    /** {@return the size of the weight files, in bytes} */
+    public long weightBytes() {
+        return weights.files().stream()
+                .mapToLong(file -> file.toFile().length())
+                .sum();
+    }
+
     /**
      * Loads the weights onto a device.
      *

@@ -7,6 +7,7 @@ import dev.paloverde.gpu.ErrorCode;
 import dev.paloverde.gpu.PaloverdeException;
 import dev.paloverde.gpu.model.ModelDirectory;
 import java.io.IOException;
+import java.io.RandomAccessFile;
 import java.net.URISyntaxException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -191,6 +192,20 @@ class EngineRegistryTest {
         }
         old.close();
         registry.closeIdle();
+    }
+
+    @Test
+    void weightsThatCannotFitAreRefusedBeforeTheyAreRead() throws Exception {
+        copy("llama-sharded", temporary);
+        Path shard = temporary.resolve("model-00002-of-00002.safetensors");
+        try (RandomAccessFile file = new RandomAccessFile(shard.toFile(), "rw")) {
+            // a hole: takes no space on the disk
+            file.setLength(1L << 40);
+        }
+        EngineRegistry registry = new EngineRegistry(Duration.ofMinutes(1));
+        assertThatThrownBy(() -> registry.acquire(spec(temporary), null))
+                .satisfies(e -> assertThat(failure(e).code()).isEqualTo(ErrorCode.OUT_OF_MEMORY))
+                .hasMessageContainingAll("10995", "key-value cache up to 4194304", "executor or driver memory");
     }
 
     @Test
