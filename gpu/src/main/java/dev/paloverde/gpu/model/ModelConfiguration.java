@@ -121,6 +121,14 @@ public record ModelConfiguration(
             }
         }
         RotaryScaling scaling = RotaryScaling.of(rotary, fields, positions);
+        for (float frequency : scaling.rotary(headWidth, theta).frequencies()) {
+            if (!Float.isFinite(frequency)) {
+                throw new PaloverdeException(
+                        ErrorCode.MODEL_CORRUPT,
+                        "%s: the rotary parameters %s with rope_theta %s give the frequency %s"
+                                .formatted(file, rotary.object(), theta, frequency));
+            }
+        }
 
         boolean attentionBias =
                 (family == ModelFamily.LLAMA || family == ModelFamily.QWEN3) && fields.flag("attention_bias", false);

@@ -1,0 +1,18 @@
+/**
+ * The engine: runs language models in this process, on a GPU or on the CPU. It knows tensors, kernels, models and decoding,
+ * and nothing of Spark, Hadoop or Arrow. Three rooms, each on top of the one before:
+ *
+ * <ul>
+ *   <li>{@link dev.paloverde.gpu.kernels}: the operations a model is made of, as one abstract class, and its
+ *       implementations. The law that everything above leans on is written there: the value of a row depends on that row
+ *       alone, never on its company.
+ *   <li>{@link dev.paloverde.gpu.model}: from a Hugging Face model directory to a model on a device, a tokenizer and a
+ *       chat template.
+ *   <li>{@link dev.paloverde.gpu.decode}: requests in, completions out; rows of many tasks share the steps of one engine
+ *       through a paged key-value cache.
+ * </ul>
+ *
+ * <p>Whatever fails, fails with a {@link dev.paloverde.gpu.PaloverdeException}; its {@link dev.paloverde.gpu.ErrorCode} says
+ * whether one row is lost or none can live.
+ */
+package dev.paloverde.gpu;
