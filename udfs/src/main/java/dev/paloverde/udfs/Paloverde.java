@@ -1,10 +1,21 @@
 package dev.paloverde.udfs;
 
+import dev.paloverde.gpu.ErrorCode;
+import dev.paloverde.gpu.PaloverdeException;
 import dev.paloverde.gpu.decode.Receipt;
+import dev.paloverde.udfs.sql.Calls;
+import dev.paloverde.udfs.text.RowColumns;
+import dev.paloverde.udfs.text.TextFunction;
+import dev.paloverde.udfs.text.TextModel;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
 import org.apache.spark.sql.Column;
 import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Row;
 import org.apache.spark.sql.SparkSession;
+import org.apache.spark.sql.functions;
+import org.apache.spark.sql.types.StructField;
 import org.apache.spark.sql.types.StructType;
 
 /**
@@ -60,17 +71,19 @@ public final class Paloverde {
      * as the call would where no row can survive: unknown options, a missing or damaged model.
      */
     public static Receipt receipt(SparkSession spark, Operation operation, TextOptions options) {
-        throw new UnsupportedOperationException(operation + " is being built");
+        return TextModel.receipt(Settings.resolve(operation, options.options(), Calls.session(spark)), operation);
     }
 
     /** {@return the columns that a call adds, in order, under the names they have where the input has none of them} */
     public static StructType results(SparkSession spark, Operation operation, TextOptions options) {
-        throw new UnsupportedOperationException(operation + " is being built");
+        return new TextFunction(
+                        operation, Settings.resolve(operation, options.options(), Calls.session(spark)))
+                .output();
     }
 
     /** {@return the row key that a call will give a row, from the same columns; runs no model} */
     public static Column rowKey(Operation operation, TextOptions options) {
-        throw new UnsupportedOperationException(operation + " is being built");
+        return RowColumns.key(operation, arguments(operation, options));
     }
 
     /**
@@ -78,10 +91,55 @@ public final class Paloverde {
      * Runs the model's tokenizer on the executors, not the model.
      */
     public static Column tokens(SparkSession spark, Operation operation, TextOptions options) {
-        throw new UnsupportedOperationException(operation + " is being built");
+        return RowColumns.tokens(
+                operation,
+                Settings.resolve(operation, options.options(), Calls.session(spark)),
+                arguments(operation, options));
+    }
+
+    private static List<Column> arguments(Operation operation, TextOptions options) {
+        Column input = functions.col(quoted(options.input()));
+        return operation == Operation.CHOOSE
+                ? List.of(input, functions.col(quoted(choices(options))))
+                : List.of(input);
+    }
+
+    private static String choices(TextOptions options) {
+        return options.choices()
+                .orElseThrow(() -> new PaloverdeException(
+                        ErrorCode.INVALID_OPTION,
+                        "choose needs the column with the continuations; name it with TextOptions.choices(column)"));
+    }
+
+    private static String quoted(String column) {
+        return "`" + column.replace("`", "``") + "`";
     }
 
     private static Dataset<Row> add(Dataset<Row> rows, Operation operation, TextOptions options) {
-        throw new UnsupportedOperationException(operation + " is being built");
+        SparkSession session = rows.sparkSession();
+        Settings settings = Settings.resolve(operation, options.options(), Calls.session(session));
+        List<Column> arguments = new ArrayList<>();
+        arguments.add(column(rows, options.input(), "input"));
+        if (operation == Operation.CHOOSE) {
+            arguments.add(column(rows, choices(options), "choices"));
+        }
+        Column call = Calls.of(session, operation, arguments, options.options());
+        List<Column> columns = new ArrayList<>();
+        columns.add(functions.col("*"));
+        for (StructField field : new TextFunction(operation, settings).output().fields()) {
+            boolean taken = Arrays.stream(rows.columns()).anyMatch(field.name()::equalsIgnoreCase);
+            columns.add(call.getField(field.name()).as(taken ? operation + "_" + field.name() : field.name()));
+        }
+        return rows.select(columns.toArray(Column[]::new));
+    }
+
+    private static Column column(Dataset<Row> rows, String name, String role) {
+        if (Arrays.stream(rows.columns()).noneMatch(name::equalsIgnoreCase)) {
+            throw new PaloverdeException(
+                    ErrorCode.INPUT_UNREADABLE,
+                    "there is no column '%s' to read the %s from; there are %s"
+                            .formatted(name, role, String.join(", ", rows.columns())));
+        }
+        return rows.col(quoted(name));
     }
 }

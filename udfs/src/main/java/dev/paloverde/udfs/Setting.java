@@ -4,6 +4,7 @@ import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import dev.paloverde.gpu.ErrorCode;
 import dev.paloverde.gpu.PaloverdeException;
+import java.math.BigDecimal;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Collections;
@@ -116,7 +117,7 @@ public final class Setting<T> {
                 return parsed;
             }
             found = value == null ? "null" : "'" + value + "'";
-        } catch (NumberFormatException | JsonProcessingFailure e) {
+        } catch (ArithmeticException | NumberFormatException | JsonProcessingFailure e) {
             found = "'" + value + "'";
         }
         throw new PaloverdeException(
@@ -147,7 +148,8 @@ public final class Setting<T> {
                 operations,
                 description,
                 text -> {
-                    int value = Integer.parseInt(text);
+                    // a number among others in a SQL map can come as 64.0
+                    int value = new BigDecimal(text).toBigIntegerExact().intValueExact();
                     return value < min || value > max ? null : value;
                 });
     }

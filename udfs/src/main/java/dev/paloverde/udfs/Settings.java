@@ -75,7 +75,9 @@ public final class Settings implements Serializable {
 
     /** Where the engine computes. */
     public enum Device {
-        CPU
+        AUTO,
+        CPU,
+        CUDA
     }
 
     // Model
@@ -92,7 +94,13 @@ public final class Settings implements Serializable {
 
     /** Where the engine computes. */
     public static final Setting<Device> DEVICE =
-            Setting.choice("device", Device.CPU, RESOURCE, ALL, "Where the engine computes.");
+            Setting.choice(
+                    "device",
+                    Device.AUTO,
+                    RESULT,
+                    ALL,
+                    "Where the engine computes: auto takes a GPU where there is one. The kernels that computed are part"
+                            + " of every row's receipt; a device that was asked for and is not there is an error.");
 
     // Input
 
@@ -244,6 +252,26 @@ public final class Settings implements Serializable {
 
     // Resources
 
+    /** What the model's files must be. */
+    public static final Setting<String> MODEL_FINGERPRINT = Setting.text(
+            "model-fingerprint",
+            "64 hexadecimal digits; empty for any",
+            "",
+            RESOURCE,
+            ALL,
+            "What the model's files must be, as receipts have it; a job fails with MODEL_CHANGED where an executor finds"
+                    + " others.");
+
+    /** CPU threads. */
+    public static final Setting<Integer> THREADS = Setting.whole(
+            "threads",
+            0,
+            0,
+            1024,
+            RESOURCE,
+            ALL,
+            "CPU threads that the kernels of an engine may use; 0 for all processors.");
+
     /** Sequences in flight. */
     public static final Setting<Integer> MAX_SEQUENCES =
             Setting.whole("max-sequences", 64, 1, 65536, RESOURCE, ALL, "The most sequences in flight in an engine.");
@@ -336,6 +364,8 @@ public final class Settings implements Serializable {
             TOKEN_LOG_PROBABILITIES,
             POOLING,
             NORMALIZE,
+            MODEL_FINGERPRINT,
+            THREADS,
             MAX_SEQUENCES,
             STEP_TOKENS,
             PAGE_TOKENS,
@@ -516,12 +546,13 @@ public final class Settings implements Serializable {
 
     /**
      * {@return the parameters of a receipt: for every setting that can change a result of the operation its value,
-     * defaults included; texts, numbers, truth values and lists} The model is left out: a receipt has its fingerprint.
+     * defaults included; texts, numbers, truth values and lists} Model, device and seed are left out: a receipt has the
+     * model's fingerprint, the kernels' version and the seed by themselves.
      */
     public SortedMap<String, Object> parameters(Operation operation) {
         TreeMap<String, Object> parameters = new TreeMap<>();
         for (Setting<?> setting : of(operation)) {
-            if (setting.scope() == RESULT && setting != MODEL && setting != SEED) {
+            if (setting.scope() == RESULT && setting != MODEL && setting != DEVICE && setting != SEED) {
                 Object value = value(setting);
                 parameters.put(setting.key(), value instanceof Enum<?> ? value.toString() : value);
             }

@@ -1,0 +1,25 @@
+package dev.paloverde.udfs.arrow;
+
+/** What is counted of a function's work. */
+public enum BatchCounter {
+    /** Rows answered. Counted by the node. */
+    ROWS,
+    /** Batches answered. Counted by the node. */
+    BATCHES,
+    /** Rows whose status is error. */
+    ERRORS,
+    /** Rows whose status is truncated. */
+    TRUNCATED,
+    /** Tokens read: prompts, contexts, scored and embedded texts. */
+    TOKENS_IN,
+    /** Tokens generated. */
+    TOKENS_OUT,
+    /** Nanoseconds that the task waited for the engine. */
+    WAIT_NANOS,
+    /** Nanoseconds of the engine's steps. */
+    ENGINE_NANOS,
+    /** Sequences in the engine's steps, summed over the steps. */
+    SEQUENCE_STEPS,
+    /** Sequences that the engine's steps had places for, summed over the steps. */
+    SEQUENCE_PLACES
+}

@@ -1,0 +1,38 @@
+package dev.paloverde.udfs.text;
+
+import dev.paloverde.gpu.decode.Engine;
+import dev.paloverde.gpu.decode.EngineMetrics;
+import dev.paloverde.gpu.decode.EngineSpec;
+import dev.paloverde.udfs.arrow.BatchContext;
+import dev.paloverde.udfs.arrow.BatchCounter;
+import java.util.concurrent.ConcurrentHashMap;
+
+/**
+ * Shares out what an engine did among the tasks that it did it for: what happened since anyone last asked is counted by
+ * the task that asks, so that the sum over all tasks is what the engine did, neither more nor less.
+ */
+final class EngineMeter {
+    private static final ConcurrentHashMap<EngineSpec, EngineMeter> METERS = new ConcurrentHashMap<>();
+    private static final EngineMetrics NOTHING = new EngineMetrics(0, 0, 0, 0, 0, 0, 0, 0);
+
+    private EngineMetrics counted;
+
+    private EngineMeter(EngineMetrics counted) {
+        this.counted = counted;
+    }
+
+    static EngineMeter of(EngineSpec spec, Engine engine) {
+        return METERS.computeIfAbsent(spec, key -> new EngineMeter(engine.metrics()));
+    }
+
+    /** Counts what the engine has done and no task has counted. */
+    synchronized void count(Engine engine, int places, BatchContext context) {
+        EngineMetrics now = engine.metrics();
+        // an engine that was loaded again begins from nothing
+        EngineMetrics before = now.steps() < counted.steps() ? NOTHING : counted;
+        counted = now;
+        context.count(BatchCounter.ENGINE_NANOS, Math.max(0, now.stepNanos() - before.stepNanos()));
+        context.count(BatchCounter.SEQUENCE_STEPS, Math.max(0, now.sequenceSteps() - before.sequenceSteps()));
+        context.count(BatchCounter.SEQUENCE_PLACES, places * Math.max(0, now.steps() - before.steps()));
+    }
+}

@@ -1,0 +1,212 @@
+package dev.paloverde.udfs.text;
+
+import dev.paloverde.gpu.ErrorCode;
+import dev.paloverde.gpu.PaloverdeException;
+import dev.paloverde.gpu.decode.RowKey;
+import dev.paloverde.udfs.arrow.BatchContext;
+import dev.paloverde.udfs.arrow.BatchCounter;
+import dev.paloverde.udfs.arrow.BatchFunction;
+import dev.paloverde.udfs.arrow.BatchSource;
+import java.util.ArrayDeque;
+import java.util.ArrayList;
+import java.util.Iterator;
+import java.util.List;
+import java.util.NoSuchElementException;
+import java.util.concurrent.CancellationException;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.TimeoutException;
+import org.apache.arrow.vector.VectorSchemaRoot;
+import org.apache.spark.sql.catalyst.expressions.GenericInternalRow;
+import org.apache.spark.sql.execution.arrow.ArrowWriter;
+import org.apache.spark.sql.types.StructType;
+import org.apache.spark.sql.util.ArrowUtils;
+import org.apache.spark.unsafe.types.UTF8String;
+
+/**
+ * A text function at work in a task: rows are read, tokenised and submitted as far ahead as the source has room, and
+ * answered in order.
+ */
+final class TextRun<R> implements BatchFunction.Run {
+    private static final int MESSAGE_CHARACTERS = 1000;
+    private static final UTF8String OK = UTF8String.fromString("ok");
+    private static final UTF8String TRUNCATED = UTF8String.fromString("truncated");
+    private static final UTF8String ERROR = UTF8String.fromString("error");
+
+    private final TextEngine engine;
+    private final RowFunction<R> function;
+    private final UTF8String receipt;
+    private final StructType output;
+    private final BatchContext context;
+
+    /** The rows of the batches taken and not answered, oldest first. */
+    private final ArrayDeque<List<Row<R>>> waiting = new ArrayDeque<>();
+
+    private List<Row<R>> submitting;
+
+    TextRun(
+            TextEngine engine, RowFunction<R> function, String receipt, StructType output, BatchContext context) {
+        this.engine = engine;
+        this.function = function;
+        this.receipt = UTF8String.fromString(receipt);
+        this.output = output;
+        this.context = context;
+    }
+
+    /** A row: submitted, or failed before it could be. */
+    private record Row<R>(RowKey key, RowFunction.Submitted<R> submitted, PaloverdeException failure) {}
+
+    @Override
+    public Iterator<VectorSchemaRoot> apply(BatchSource batches) {
+        return new Iterator<>() {
+            @Override
+            public boolean hasNext() {
+                return !waiting.isEmpty() || batches.hasNext();
+            }
+
+            @Override
+            public VectorSchemaRoot next() {
+                while (batches.hasRoom() && batches.hasNext()) {
+                    try (VectorSchemaRoot batch = batches.next()) {
+                        submit(batch);
+                    }
+                }
+                if (waiting.isEmpty()) {
+                    throw new NoSuchElementException();
+                }
+                return answer(waiting.peek());
+            }
+        };
+    }
+
+    private void submit(VectorSchemaRoot batch) {
+        submitting = new ArrayList<>(batch.getRowCount());
+        for (int i = 0; i < batch.getRowCount(); i++) {
+            context.checkAlive();
+            List<Object> inputs = function.read(batch, i);
+            RowKey key = RowKey.of(inputs.toArray());
+            submitting.add(submit(key, inputs));
+        }
+        waiting.add(submitting);
+        submitting = null;
+    }
+
+    private Row<R> submit(RowKey key, List<Object> inputs) {
+        try {
+            return new Row<>(key, function.submit(key, inputs), null);
+        } catch (PaloverdeException e) {
+            return new Row<>(key, null, ofRow(e));
+        }
+    }
+
+    /** {@return the failure, if it is the row's own} One of the job, and a withdrawal that no one here asked for, is thrown. */
+    private static PaloverdeException ofRow(PaloverdeException failure) {
+        if (failure.code().scope() == ErrorCode.Scope.JOB || failure.code() == ErrorCode.CANCELLED) {
+            throw failure;
+        }
+        return failure;
+    }
+
+    private VectorSchemaRoot answer(List<Row<R>> rows) {
+        List<Object[]> answers = new ArrayList<>(rows.size());
+        for (Row<R> row : rows) {
+            answers.add(answer(row));
+        }
+        VectorSchemaRoot batch =
+                VectorSchemaRoot.create(ArrowUtils.toArrowSchema(output, "UTC", true, false), context.allocator());
+        try {
+            ArrowWriter writer = ArrowWriter.create(batch);
+            for (Object[] values : answers) {
+                writer.write(new GenericInternalRow(values));
+            }
+            writer.finish();
+        } catch (Throwable e) {
+            batch.close();
+            throw e;
+        }
+        waiting.remove();
+        engine.count(context);
+        return batch;
+    }
+
+    private Object[] answer(Row<R> row) {
+        Object[] values = new Object[output.size()];
+        int standard = function.columns();
+        values[standard] = UTF8String.fromString(row.key().toString());
+        values[standard + 1] = receipt;
+        PaloverdeException failure = row.failure();
+        if (failure == null) {
+            context.count(BatchCounter.TOKENS_IN, row.submitted().tokensIn());
+            try {
+                R answer = await(row.submitted());
+                Object[] own = function.write(row.submitted(), answer);
+                System.arraycopy(own, 0, values, 0, own.length);
+                context.count(BatchCounter.TOKENS_OUT, function.tokensOut(answer));
+            } catch (PaloverdeException e) {
+                failure = ofRow(e);
+            }
+        }
+        if (failure != null) {
+            values[standard + 2] = ERROR;
+            values[standard + 3] = UTF8String.fromString(failure.code().name());
+            values[standard + 4] = UTF8String.fromString(bounded(failure.getMessage()));
+            context.count(BatchCounter.ERRORS, 1);
+        } else if (row.submitted().truncated()) {
+            values[standard + 2] = TRUNCATED;
+            context.count(BatchCounter.TRUNCATED, 1);
+        } else {
+            values[standard + 2] = OK;
+        }
+        return values;
+    }
+
+    private R await(RowFunction.Submitted<R> row) {
+        long began = System.nanoTime();
+        try {
+            while (true) {
+                try {
+                    return row.answer().get(100, TimeUnit.MILLISECONDS);
+                } catch (TimeoutException e) {
+                    context.checkAlive();
+                }
+            }
+        } catch (ExecutionException e) {
+            if (e.getCause() instanceof PaloverdeException failure) {
+                throw failure;
+            }
+            throw new PaloverdeException(ErrorCode.INTERNAL, "the engine failed: " + e.getCause(), e.getCause());
+        } catch (CancellationException e) {
+            throw new PaloverdeException(ErrorCode.CANCELLED, "the engine withdrew a row that its task waits for", e);
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+            context.checkAlive();
+            throw new PaloverdeException(ErrorCode.CANCELLED, "the task was interrupted while it waited", e);
+        } finally {
+            context.count(BatchCounter.WAIT_NANOS, System.nanoTime() - began);
+        }
+    }
+
+    private static String bounded(String message) {
+        String text = String.valueOf(message);
+        return text.length() <= MESSAGE_CHARACTERS ? text : text.substring(0, MESSAGE_CHARACTERS) + "...";
+    }
+
+    @Override
+    public void close() {
+        try {
+            if (submitting != null) {
+                waiting.add(submitting);
+            }
+            for (List<Row<R>> rows : waiting) {
+                for (Row<R> row : rows) {
+                    if (row.submitted() != null) {
+                        row.submitted().answer().cancel(false);
+                    }
+                }
+            }
+            waiting.clear();
+        } finally {
+            engine.close();
+        }
+    }
+}
