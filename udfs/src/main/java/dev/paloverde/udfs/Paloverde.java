@@ -76,8 +76,7 @@ public final class Paloverde {
 
     /** {@return the columns that a call adds, in order, under the names they have where the input has none of them} */
     public static StructType results(SparkSession spark, Operation operation, TextOptions options) {
-        return new TextFunction(
-                        operation, Settings.resolve(operation, options.options(), Calls.session(spark)))
+        return new TextFunction(operation, Settings.resolve(operation, options.options(), Calls.session(spark)))
                 .output();
     }
 
@@ -99,9 +98,7 @@ public final class Paloverde {
 
     private static List<Column> arguments(Operation operation, TextOptions options) {
         Column input = functions.col(quoted(options.input()));
-        return operation == Operation.CHOOSE
-                ? List.of(input, functions.col(quoted(choices(options))))
-                : List.of(input);
+        return operation == Operation.CHOOSE ? List.of(input, functions.col(quoted(choices(options)))) : List.of(input);
     }
 
     private static String choices(TextOptions options) {

@@ -156,7 +156,14 @@ public final class Setting<T> {
 
     static Setting<Long> seed(String key, Set<Operation> operations, String description) {
         return new Setting<>(
-                key, "whole number", "-2^63 to 2^63 - 1", "0", Scope.RESULT, operations, description, Long::parseLong);
+                key,
+                "whole number",
+                "-2^63 to 2^63 - 1",
+                "0",
+                Scope.RESULT,
+                operations,
+                description,
+                text -> new BigDecimal(text).toBigIntegerExact().longValueExact());
     }
 
     static Setting<Double> decimal(

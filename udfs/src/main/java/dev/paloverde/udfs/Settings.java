@@ -93,14 +93,13 @@ public final class Settings implements Serializable {
                     + " executor into cache-directory; embedded:<name> is a model that the jar carries.");
 
     /** Where the engine computes. */
-    public static final Setting<Device> DEVICE =
-            Setting.choice(
-                    "device",
-                    Device.AUTO,
-                    RESULT,
-                    ALL,
-                    "Where the engine computes: auto takes a GPU where there is one. The kernels that computed are part"
-                            + " of every row's receipt; a device that was asked for and is not there is an error.");
+    public static final Setting<Device> DEVICE = Setting.choice(
+            "device",
+            Device.AUTO,
+            RESULT,
+            ALL,
+            "Where the engine computes: auto takes a GPU where there is one. The kernels that computed are part"
+                    + " of every row's receipt; a device that was asked for and is not there is an error.");
 
     // Input
 

@@ -8,7 +8,6 @@ import java.util.List;
 import java.util.Map;
 import org.apache.spark.sql.Column;
 import org.apache.spark.sql.SparkSession;
-import org.apache.spark.sql.catalyst.FunctionIdentifier;
 import org.apache.spark.sql.catalyst.expressions.Expression;
 import org.apache.spark.sql.catalyst.plans.logical.LogicalPlan;
 import org.apache.spark.sql.catalyst.rules.Rule;
@@ -32,7 +31,7 @@ public final class Calls {
     public static Column of(
             SparkSession session, Operation operation, List<Column> arguments, Map<String, String> options) {
         org.apache.spark.sql.classic.SparkSession classic = classic(session);
-        BatchCall.State state = isExtended(classic, operation) ? BatchCall.State.UNBOUND : install(classic);
+        BatchCall.State state = isExtended(classic) ? BatchCall.State.UNBOUND : install(classic);
         List<Expression> children = new ArrayList<>();
         arguments.forEach(argument -> children.add(ExpressionUtils.expression(argument)));
         return ExpressionUtils.column(
@@ -54,10 +53,9 @@ public final class Calls {
                         .formatted(session.getClass().getName(), PaloverdeExtensions.class.getName()));
     }
 
-    private static boolean isExtended(org.apache.spark.sql.classic.SparkSession session, Operation operation) {
-        return session.sessionState()
-                .functionRegistry()
-                .functionExists(new FunctionIdentifier(operation.sqlName()));
+    private static boolean isExtended(org.apache.spark.sql.classic.SparkSession session) {
+        return Scala.<Rule<LogicalPlan>>list(session.sessionState().planNormalizationRules()).stream()
+                .anyMatch(ExtractCalls.class::isInstance);
     }
 
     private static synchronized BatchCall.State install(org.apache.spark.sql.classic.SparkSession session) {

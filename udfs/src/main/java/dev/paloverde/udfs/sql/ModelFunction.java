@@ -10,8 +10,7 @@ import java.util.Map;
 
 /** The SQL function of an operation: {@code llm_generate}, {@code llm_score}, {@code llm_choose}, {@code llm_embed}. */
 record ModelFunction(Operation operation) implements BatchFunctionFactory {
-    private static final String STANDARD =
-            """
+    private static final String STANDARD = """
 
             The struct also has row_key STRING (a hash of the inputs), receipt STRING (a hash of model, kernels and
             options), status STRING (ok, truncated or error), error_code STRING and error_message STRING.
@@ -37,8 +36,9 @@ record ModelFunction(Operation operation) implements BatchFunctionFactory {
         return switch (operation) {
             case GENERATE -> "_FUNC_(prompt [, options]) - Continues a prompt with a language model.";
             case SCORE -> "_FUNC_(text [, options]) - Says how likely a text is to a language model.";
-            case CHOOSE -> "_FUNC_(context, choices [, options]) - Says how likely each continuation of a context is to a"
-                    + " language model.";
+            case CHOOSE ->
+                "_FUNC_(context, choices [, options]) - Says how likely each continuation of a context is to a"
+                        + " language model.";
             case EMBED -> "_FUNC_(text [, options]) - Turns a text into a vector with a language model.";
         };
     }
@@ -46,22 +46,23 @@ record ModelFunction(Operation operation) implements BatchFunctionFactory {
     @Override
     public String details() {
         return switch (operation) {
-            case GENERATE -> """
+                    case GENERATE -> """
                 prompt - a STRING or BINARY of UTF-8. Returns a struct: text STRING, finish_reason STRING (stop, length or
                 context), prompt_tokens INT, generated_tokens INT, log_probability DOUBLE (sum of natural logarithms).""";
-            case SCORE -> """
+                    case SCORE -> """
                 text - a STRING or BINARY of UTF-8; one longer than the window is scored in windows, never cut. Returns a
                 struct: log_probability DOUBLE (sum of natural logarithms), tokens INT, bytes BIGINT, perplexity DOUBLE,
                 bits_per_byte DOUBLE, windows INT, greedy_tokens INT (tokens that were the most likely), and with the
                 option token-log-probabilities token_log_probabilities ARRAY<FLOAT>.""";
-            case CHOOSE -> """
+                    case CHOOSE -> """
                 context - a STRING or BINARY of UTF-8, computed once for all choices.
                 choices - an ARRAY<STRING> of continuations. Returns a struct: log_probabilities ARRAY<DOUBLE> (sums of
                 natural logarithms), tokens ARRAY<INT>, best INT (from 0, the most likely), best_normalized INT (the most
                 likely per byte of UTF-8).""";
-            case EMBED -> """
+                    case EMBED -> """
                 text - a STRING or BINARY of UTF-8. Returns a struct: embedding ARRAY<FLOAT>, tokens INT.""";
-        } + STANDARD;
+                }
+                + STANDARD;
     }
 
     @Override

@@ -4,37 +4,33 @@ import dev.paloverde.gpu.ErrorCode;
 import dev.paloverde.gpu.PaloverdeException;
 import dev.paloverde.gpu.decode.Choices;
 import dev.paloverde.gpu.decode.ChoicesRequest;
+import dev.paloverde.gpu.decode.Engine;
 import dev.paloverde.gpu.decode.RowKey;
 import dev.paloverde.udfs.Settings;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
-import org.apache.arrow.vector.VectorSchemaRoot;
+import java.util.concurrent.CompletableFuture;
 import org.apache.spark.sql.catalyst.expressions.UnsafeArrayData;
 
 /**
  * Compares continuations. As in lm-evaluation-harness, blanks at the end of the context belong to the continuations, and
  * a continuation's tokens are those that the whole text has beyond the context's.
  */
-final class ChooseRows implements RowFunction<Choices> {
-    private final TextEngine engine;
+final class ChooseRows implements RowFunction<ChoicesRequest, Choices> {
+    private final TextModel model;
     private final Settings settings;
     private final int[] anchor;
 
-    ChooseRows(TextEngine engine, Settings settings) {
-        this.engine = engine;
+    ChooseRows(TextModel model, Settings settings) {
+        this.model = model;
         this.settings = settings;
-        this.anchor = new int[] {engine.anchor()};
-    }
-
-    @Override
-    public List<Object> read(VectorSchemaRoot batch, int row) {
-        return Arrays.asList(Inputs.bytes(batch.getVector(0), row), Inputs.list(batch.getVector(1), row));
+        this.anchor = new int[] {model.anchor()};
     }
 
     @Override
     @SuppressWarnings("unchecked")
-    public Submitted<Choices> submit(RowKey key, List<Object> inputs) {
+    public Prepared<ChoicesRequest> prepare(List<?> inputs) {
         String given = Inputs.text(inputs.get(0), "the context", settings);
         List<byte[]> texts = (List<byte[]>) inputs.get(1);
         if (texts == null) {
@@ -45,7 +41,7 @@ final class ChooseRows implements RowFunction<Choices> {
         }
         String context = given.stripTrailing();
         String blanks = given.substring(context.length());
-        int[] contextTokens = engine.tokenizer().encode(context);
+        int[] contextTokens = model.tokenizer().encode(context);
         List<int[]> choices = new ArrayList<>();
         long[] bytes = new long[texts.size()];
         int longest = 0;
@@ -53,7 +49,7 @@ final class ChooseRows implements RowFunction<Choices> {
         for (int i = 0; i < texts.size(); i++) {
             String name = "choice " + i;
             String text = Inputs.text(texts.get(i), name, settings);
-            int[] whole = engine.tokenizer().encode(context + blanks + text);
+            int[] whole = model.tokenizer().encode(context + blanks + text);
             if (whole.length <= contextTokens.length) {
                 throw new PaloverdeException(ErrorCode.EMPTY_INPUT, name + " has no tokens of its own");
             }
@@ -63,28 +59,29 @@ final class ChooseRows implements RowFunction<Choices> {
             longest = Math.max(longest, choice.length);
             total += choice.length;
         }
-        int room = engine.context() - longest - anchor.length;
+        int room = model.context() - longest - anchor.length;
         boolean truncated = contextTokens.length > room;
         if (truncated) {
             if (room < 1 || settings.value(Settings.ON_TOO_LONG) == Settings.OnTooLong.ERROR) {
                 throw Inputs.tooLong(
                         "the context with its longest choice",
                         anchor.length + contextTokens.length + longest,
-                        engine.context(),
+                        model.context(),
                         "set on-too-long=truncate to keep the end of the context, or shorten it");
             }
             contextTokens = Arrays.copyOfRange(contextTokens, contextTokens.length - room, contextTokens.length);
         }
-        int[] before = TextEngine.concat(anchor, contextTokens);
-        return new Submitted<>(
-                engine.engine().choose(new ChoicesRequest(before, choices)),
-                contextTokens.length + total,
-                truncated,
-                bytes);
+        int[] before = TextModel.concat(anchor, contextTokens);
+        return new Prepared<>(new ChoicesRequest(before, choices), contextTokens.length + total, truncated, bytes);
     }
 
     @Override
-    public Object[] write(Submitted<Choices> row, Choices answer) {
+    public CompletableFuture<Choices> submit(Engine engine, RowKey key, ChoicesRequest question) {
+        return engine.choose(question);
+    }
+
+    @Override
+    public Object[] write(Prepared<ChoicesRequest> row, Choices answer) {
         int count = answer.choices().size();
         double[] sums = new double[count];
         int[] tokens = new int[count];
@@ -96,7 +93,7 @@ final class ChooseRows implements RowFunction<Choices> {
             if (sums[i] > sums[best]) {
                 best = i;
             }
-            if (sums[i] / row.detail()[i] > sums[bestNormalized] / row.detail()[bestNormalized]) {
+            if (sums[i] / row.bytes()[i] > sums[bestNormalized] / row.bytes()[bestNormalized]) {
                 bestNormalized = i;
             }
         }

@@ -2,6 +2,7 @@ package dev.paloverde.udfs.text;
 
 import dev.paloverde.gpu.ErrorCode;
 import dev.paloverde.gpu.PaloverdeException;
+import dev.paloverde.gpu.decode.Engine;
 import dev.paloverde.gpu.decode.Generation;
 import dev.paloverde.gpu.decode.GenerationRequest;
 import dev.paloverde.gpu.decode.RowKey;
@@ -12,30 +13,29 @@ import dev.paloverde.gpu.model.GenerationDefaults;
 import dev.paloverde.udfs.Settings;
 import java.util.ArrayList;
 import java.util.Arrays;
-import java.util.Collections;
 import java.util.List;
 import java.util.Locale;
-import org.apache.arrow.vector.VectorSchemaRoot;
+import java.util.concurrent.CompletableFuture;
 import org.apache.spark.unsafe.types.UTF8String;
 
 /** Continues prompts. */
-final class GenerateRows implements RowFunction<Generation> {
-    private final TextEngine engine;
+final class GenerateRows implements RowFunction<int[], Generation> {
+    private final TextModel model;
     private final Settings settings;
     private final Sampling sampling;
     private final ChatTemplate template;
 
-    GenerateRows(TextEngine engine, Settings settings) {
-        this.engine = engine;
+    GenerateRows(TextModel model, Settings settings) {
+        this.model = model;
         this.settings = settings;
-        this.sampling = sampling(settings, engine.directory().generationDefaults());
+        this.sampling = sampling(settings, model.directory().generationDefaults());
         if (settings.value(Settings.PROMPT_STYLE) == Settings.PromptStyle.CHAT) {
-            this.template = engine.directory()
+            this.template = model.directory()
                     .chatTemplate()
                     .orElseThrow(() -> new PaloverdeException(
                             ErrorCode.UNSUPPORTED_MODEL,
                             "prompt-style is chat and the model in %s has no chat template; set prompt-style=plain, or"
-                                            .formatted(engine.directory().path())
+                                            .formatted(model.directory().path())
                                     + " add chat_template.jinja"));
         } else {
             this.template = null;
@@ -65,44 +65,34 @@ final class GenerateRows implements RowFunction<Generation> {
     }
 
     @Override
-    public List<Object> read(VectorSchemaRoot batch, int row) {
-        return Collections.singletonList(Inputs.bytes(batch.getVector(0), row));
-    }
-
-    @Override
-    public Submitted<Generation> submit(RowKey key, List<Object> inputs) {
+    public Prepared<int[]> prepare(List<?> inputs) {
         String text = Inputs.text(inputs.get(0), "the prompt", settings);
-        int limit = engine.context() - 1;
+        int limit = model.context() - 1;
         int[] tokens = template == null ? plain(text) : chat(text);
+        if (tokens.length == 0) {
+            throw new PaloverdeException(ErrorCode.EMPTY_INPUT, "the prompt has no tokens");
+        }
         boolean truncated = tokens.length > limit;
         if (truncated) {
             if (settings.value(Settings.ON_TOO_LONG) == Settings.OnTooLong.ERROR) {
                 throw Inputs.tooLong(
-                        "the prompt",
-                        tokens.length,
-                        limit,
-                        "set on-too-long=truncate to keep its end, or shorten it");
+                        "the prompt", tokens.length, limit, "set on-too-long=truncate to keep its end, or shorten it");
             }
             // leave room for what is asked for, but never more than half of the context
-            int room = Math.max(engine.context() - sampling.maxTokens(), engine.context() / 2);
+            int room = Math.max(model.context() - sampling.maxTokens(), model.context() / 2);
             tokens = template == null ? cutPlain(tokens, room) : cutChat(text, tokens.length, room);
         }
-        return new Submitted<>(
-                engine.engine().generate(new GenerationRequest(key, tokens, sampling)),
-                tokens.length,
-                truncated,
-                null);
+        return new Prepared<>(tokens, tokens.length, truncated);
     }
 
     private int[] plain(String text) {
-        return TextEngine.concat(
-                engine.prefix(settings), engine.tokenizer().encode(text));
+        return TextModel.concat(model.prefix(settings), model.tokenizer().encode(text));
     }
 
     private int[] cutPlain(int[] tokens, int room) {
-        int[] prefix = engine.prefix(settings);
+        int[] prefix = model.prefix(settings);
         int kept = Math.max(1, room - prefix.length);
-        return TextEngine.concat(prefix, Arrays.copyOfRange(tokens, tokens.length - kept, tokens.length));
+        return TextModel.concat(prefix, Arrays.copyOfRange(tokens, tokens.length - kept, tokens.length));
     }
 
     private int[] chat(String text) {
@@ -112,16 +102,16 @@ final class GenerateRows implements RowFunction<Generation> {
             messages.add(new ChatMessage("system", system));
         }
         messages.add(new ChatMessage("user", text));
-        return engine.tokenizer().encodeTemplate(template.prompt(messages));
+        return model.tokenizer().encodeTemplate(template.prompt(messages));
     }
 
     /** Cuts the user's text, not the conversation around it. */
     private int[] cutChat(String text, int length, int room) {
-        int[] content = engine.tokenizer().encode(text);
+        int[] content = model.tokenizer().encode(text);
         int excess = length - room;
         for (int attempt = 0; attempt < 4 && excess > 0 && excess < content.length; attempt++) {
             content = Arrays.copyOfRange(content, excess, content.length);
-            int[] tokens = chat(engine.tokenizer().decode(content));
+            int[] tokens = chat(model.tokenizer().decode(content));
             excess = tokens.length - room;
             if (excess <= 0) {
                 return tokens;
@@ -132,7 +122,12 @@ final class GenerateRows implements RowFunction<Generation> {
     }
 
     @Override
-    public Object[] write(Submitted<Generation> row, Generation answer) {
+    public CompletableFuture<Generation> submit(Engine engine, RowKey key, int[] question) {
+        return engine.generate(new GenerationRequest(key, question, sampling));
+    }
+
+    @Override
+    public Object[] write(Prepared<int[]> row, Generation answer) {
         return new Object[] {
             UTF8String.fromString(answer.text()),
             UTF8String.fromString(answer.finish().name().toLowerCase(Locale.ROOT)),

@@ -7,17 +7,27 @@ import java.util.ArrayList;
 import java.util.List;
 import org.apache.arrow.vector.FieldVector;
 import org.apache.arrow.vector.VarCharVector;
+import org.apache.arrow.vector.VectorSchemaRoot;
 import org.apache.arrow.vector.complex.ListVector;
 
 /** The inputs of rows: bytes out of vectors, texts out of bytes. */
 final class Inputs {
     private Inputs() {}
 
-    static byte[] bytes(FieldVector vector, int row) {
+    /** {@return the inputs of a row, one for each column: byte[], a list of byte[] or null} */
+    static List<Object> read(VectorSchemaRoot batch, int row) {
+        List<Object> inputs = new ArrayList<>();
+        for (FieldVector vector : batch.getFieldVectors()) {
+            inputs.add(vector instanceof ListVector ? list(vector, row) : bytes(vector, row));
+        }
+        return inputs;
+    }
+
+    private static byte[] bytes(FieldVector vector, int row) {
         return vector.isNull(row) ? null : ((VarCharVector) vector).get(row);
     }
 
-    static List<byte[]> list(FieldVector vector, int row) {
+    private static List<byte[]> list(FieldVector vector, int row) {
         if (vector.isNull(row)) {
             return null;
         }

@@ -142,7 +142,8 @@ final class ModelStore {
         try {
             FileSystem files = source.getFileSystem(hadoop);
             List<Entry> entries = new ArrayList<>();
-            StringBuilder listing = new StringBuilder(files.makeQualified(source).toString());
+            StringBuilder listing =
+                    new StringBuilder(files.makeQualified(source).toString());
             for (FileStatus status : files.listStatus(source)) {
                 String name = status.getPath().getName();
                 if (status.isFile() && KINDS.stream().anyMatch(name.toLowerCase(Locale.ROOT)::endsWith)) {
@@ -183,7 +184,8 @@ final class ModelStore {
     }
 
     private Path keep(String model, String name, String listing, List<Entry> entries, Transfer transfer) {
-        Path kept = cache.resolve(name + "-" + sha256(listing.getBytes(StandardCharsets.UTF_8)).substring(0, 16))
+        Path kept = cache.resolve(name + "-"
+                        + sha256(listing.getBytes(StandardCharsets.UTF_8)).substring(0, 16))
                 .toAbsolutePath();
         synchronized (MONITORS.computeIfAbsent(kept, key -> new Object())) {
             try {

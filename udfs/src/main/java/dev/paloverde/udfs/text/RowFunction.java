@@ -1,48 +1,57 @@
 package dev.paloverde.udfs.text;
 
+import dev.paloverde.gpu.decode.Engine;
 import dev.paloverde.gpu.decode.RowKey;
+import dev.paloverde.udfs.Operation;
+import dev.paloverde.udfs.Settings;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
-import org.apache.arrow.vector.VectorSchemaRoot;
 
 /**
- * One operation on one row: read it, ask the engine, write the answer.
+ * One operation on one row: prepare it, ask the engine, write the answer. The inputs are one for each argument: byte[],
+ * a list of byte[] or null.
  *
- * @param <R> what the engine answers
+ * @param <Q> what the engine is asked
+ * @param <A> what the engine answers
  */
-interface RowFunction<R> {
-    /**
-     * Reads the inputs of a row, as bytes: they are hashed before anything can go wrong with them.
-     *
-     * @return one for each argument: byte[], a list of byte[] or null
-     */
-    List<Object> read(VectorSchemaRoot batch, int row);
+interface RowFunction<Q, A> {
+    /** {@return the function of an operation} */
+    static RowFunction<?, ?> of(Operation operation, TextModel model, Settings settings) {
+        return switch (operation) {
+            case GENERATE -> new GenerateRows(model, settings);
+            case SCORE -> new ScoreRows(model, settings);
+            case CHOOSE -> new ChooseRows(model, settings);
+            case EMBED -> new EmbedRows(model, settings);
+        };
+    }
 
     /**
-     * Prepares a row and submits it; blocks while too much is waiting.
+     * Reads a row's texts and turns them into tokens.
      *
      * @throws dev.paloverde.gpu.PaloverdeException of row scope if the row cannot be served
      */
-    Submitted<R> submit(RowKey key, List<Object> inputs);
+    Prepared<Q> prepare(List<?> inputs);
+
+    /** Hands a row to the engine; blocks while too much is waiting. */
+    CompletableFuture<A> submit(Engine engine, RowKey key, Q question);
 
     /** {@return the values of the operation's own columns, in order} */
-    Object[] write(Submitted<R> row, R answer);
+    Object[] write(Prepared<Q> row, A answer);
 
     /** {@return the number of the operation's own columns} */
     int columns();
 
-    /**
-     * A row that the engine has.
-     *
-     * @param answer to come
-     * @param tokensIn tokens that were given
-     * @param truncated whether something was cut
-     * @param detail what the answer does not know: bytes of texts
-     */
-    record Submitted<R>(CompletableFuture<R> answer, int tokensIn, boolean truncated, long[] detail) {}
-
     /** {@return the number of tokens that an answer has generated} */
-    default int tokensOut(R answer) {
+    default int tokensOut(A answer) {
         return 0;
     }
+
+    /**
+     * A row that the engine can be asked.
+     *
+     * @param tokensIn tokens that are given
+     * @param truncated whether something was cut
+     * @param bytes of the texts in UTF-8, where the answer needs them
+     */
+    record Prepared<Q>(Q question, int tokensIn, boolean truncated, long... bytes) {}
 }

@@ -2,38 +2,38 @@ package dev.paloverde.udfs.text;
 
 import dev.paloverde.gpu.ErrorCode;
 import dev.paloverde.gpu.PaloverdeException;
+import dev.paloverde.gpu.decode.Engine;
 import dev.paloverde.gpu.decode.RowKey;
 import dev.paloverde.gpu.decode.Scoring;
 import dev.paloverde.gpu.decode.ScoringRequest;
 import dev.paloverde.udfs.Settings;
-import java.util.Collections;
 import java.util.List;
-import org.apache.arrow.vector.VectorSchemaRoot;
+import java.util.concurrent.CompletableFuture;
 import org.apache.spark.sql.catalyst.expressions.UnsafeArrayData;
 
 /** Scores texts. */
-final class ScoreRows implements RowFunction<Scoring> {
+final class ScoreRows implements RowFunction<ScoringRequest, Scoring> {
     private static final double LN_2 = Math.log(2);
 
-    private final TextEngine engine;
+    private final TextModel model;
     private final Settings settings;
     private final int[] anchor;
     private final int window;
     private final int stride;
     private final boolean tokenLogProbabilities;
 
-    ScoreRows(TextEngine engine, Settings settings) {
-        this.engine = engine;
+    ScoreRows(TextModel model, Settings settings) {
+        this.model = model;
         this.settings = settings;
-        this.anchor = new int[] {engine.anchor()};
+        this.anchor = new int[] {model.anchor()};
         int asked = settings.value(Settings.WINDOW);
-        if (asked > engine.context()) {
+        if (asked > model.context()) {
             throw new PaloverdeException(
                     ErrorCode.INVALID_OPTION,
                     "window is %d and the model's context %d; set window to that or less, or leave it out"
-                            .formatted(asked, engine.context()));
+                            .formatted(asked, model.context()));
         }
-        this.window = asked == 0 ? engine.context() : asked;
+        this.window = asked == 0 ? model.context() : asked;
         int step = settings.value(Settings.STRIDE);
         if (step >= window) {
             throw new PaloverdeException(
@@ -46,29 +46,29 @@ final class ScoreRows implements RowFunction<Scoring> {
     }
 
     @Override
-    public List<Object> read(VectorSchemaRoot batch, int row) {
-        return Collections.singletonList(Inputs.bytes(batch.getVector(0), row));
-    }
-
-    @Override
-    public Submitted<Scoring> submit(RowKey key, List<Object> inputs) {
+    public Prepared<ScoringRequest> prepare(List<?> inputs) {
         String text = Inputs.text(inputs.get(0), "the text", settings);
-        int[] tokens = engine.tokenizer().encode(text);
+        int[] tokens = model.tokenizer().encode(text);
         if (tokens.length == 0) {
             throw new PaloverdeException(ErrorCode.EMPTY_INPUT, "the text has no tokens");
         }
-        return new Submitted<>(
-                engine.engine().score(new ScoringRequest(TextEngine.concat(anchor, tokens), window, stride)),
+        return new Prepared<>(
+                new ScoringRequest(TextModel.concat(anchor, tokens), window, stride),
                 tokens.length,
                 false,
-                new long[] {Utf8.length(text)});
+                Utf8.length(text));
     }
 
     @Override
-    public Object[] write(Submitted<Scoring> row, Scoring answer) {
+    public CompletableFuture<Scoring> submit(Engine engine, RowKey key, ScoringRequest question) {
+        return engine.score(question);
+    }
+
+    @Override
+    public Object[] write(Prepared<ScoringRequest> row, Scoring answer) {
         double sum = answer.sum();
         int tokens = answer.logProbabilities().length;
-        long bytes = row.detail()[0];
+        long bytes = row.bytes()[0];
         Object[] values = new Object[columns()];
         values[0] = sum;
         values[1] = tokens;

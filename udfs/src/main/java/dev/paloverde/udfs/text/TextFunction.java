@@ -33,11 +33,12 @@ public record TextFunction(Operation operation, Settings settings) implements Ba
     public StructType output() {
         StructType result = new StructType();
         switch (operation) {
-            case GENERATE -> result = result.add("text", DataTypes.StringType)
-                    .add("finish_reason", DataTypes.StringType)
-                    .add("prompt_tokens", DataTypes.IntegerType)
-                    .add("generated_tokens", DataTypes.IntegerType)
-                    .add("log_probability", DataTypes.DoubleType);
+            case GENERATE ->
+                result = result.add("text", DataTypes.StringType)
+                        .add("finish_reason", DataTypes.StringType)
+                        .add("prompt_tokens", DataTypes.IntegerType)
+                        .add("generated_tokens", DataTypes.IntegerType)
+                        .add("log_probability", DataTypes.DoubleType);
             case SCORE -> {
                 result = result.add("log_probability", DataTypes.DoubleType)
                         .add("tokens", DataTypes.IntegerType)
@@ -50,11 +51,11 @@ public record TextFunction(Operation operation, Settings settings) implements Ba
                     result = result.add("token_log_probabilities", FLOATS);
                 }
             }
-            case CHOOSE -> result = result.add(
-                            "log_probabilities", DataTypes.createArrayType(DataTypes.DoubleType, false))
-                    .add("tokens", DataTypes.createArrayType(DataTypes.IntegerType, false))
-                    .add("best", DataTypes.IntegerType)
-                    .add("best_normalized", DataTypes.IntegerType);
+            case CHOOSE ->
+                result = result.add("log_probabilities", DataTypes.createArrayType(DataTypes.DoubleType, false))
+                        .add("tokens", DataTypes.createArrayType(DataTypes.IntegerType, false))
+                        .add("best", DataTypes.IntegerType)
+                        .add("best_normalized", DataTypes.IntegerType);
             case EMBED -> result = result.add("embedding", FLOATS).add("tokens", DataTypes.IntegerType);
         }
         return result.add("row_key", DataTypes.StringType)
@@ -77,14 +78,12 @@ public record TextFunction(Operation operation, Settings settings) implements Ba
     public Run open(BatchContext context) {
         TextEngine engine = TextEngine.open(settings);
         try {
-            RowFunction<?> rows =
-                    switch (operation) {
-                        case GENERATE -> new GenerateRows(engine, settings);
-                        case SCORE -> new ScoreRows(engine, settings);
-                        case CHOOSE -> new ChooseRows(engine, settings);
-                        case EMBED -> new EmbedRows(engine, settings);
-                    };
-            return new TextRun<>(engine, rows, engine.receipt(operation, settings), output(), context);
+            return new TextRun<>(
+                    engine,
+                    RowFunction.of(operation, engine.model(), settings),
+                    engine.receipt(operation, settings),
+                    output(),
+                    context);
         } catch (RuntimeException e) {
             engine.close();
             throw e;

@@ -13,6 +13,7 @@ import java.util.Iterator;
 import java.util.List;
 import java.util.NoSuchElementException;
 import java.util.concurrent.CancellationException;
+import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
@@ -27,25 +28,24 @@ import org.apache.spark.unsafe.types.UTF8String;
  * A text function at work in a task: rows are read, tokenised and submitted as far ahead as the source has room, and
  * answered in order.
  */
-final class TextRun<R> implements BatchFunction.Run {
+final class TextRun<Q, A> implements BatchFunction.Run {
     private static final int MESSAGE_CHARACTERS = 1000;
     private static final UTF8String OK = UTF8String.fromString("ok");
     private static final UTF8String TRUNCATED = UTF8String.fromString("truncated");
     private static final UTF8String ERROR = UTF8String.fromString("error");
 
     private final TextEngine engine;
-    private final RowFunction<R> function;
+    private final RowFunction<Q, A> function;
     private final UTF8String receipt;
     private final StructType output;
     private final BatchContext context;
 
     /** The rows of the batches taken and not answered, oldest first. */
-    private final ArrayDeque<List<Row<R>>> waiting = new ArrayDeque<>();
+    private final ArrayDeque<List<Row<Q, A>>> waiting = new ArrayDeque<>();
 
-    private List<Row<R>> submitting;
+    private List<Row<Q, A>> submitting;
 
-    TextRun(
-            TextEngine engine, RowFunction<R> function, String receipt, StructType output, BatchContext context) {
+    TextRun(TextEngine engine, RowFunction<Q, A> function, String receipt, StructType output, BatchContext context) {
         this.engine = engine;
         this.function = function;
         this.receipt = UTF8String.fromString(receipt);
@@ -54,7 +54,8 @@ final class TextRun<R> implements BatchFunction.Run {
     }
 
     /** A row: submitted, or failed before it could be. */
-    private record Row<R>(RowKey key, RowFunction.Submitted<R> submitted, PaloverdeException failure) {}
+    private record Row<Q, A>(
+            RowKey key, RowFunction.Prepared<Q> prepared, CompletableFuture<A> answer, PaloverdeException failure) {}
 
     @Override
     public Iterator<VectorSchemaRoot> apply(BatchSource batches) {
@@ -83,7 +84,7 @@ final class TextRun<R> implements BatchFunction.Run {
         submitting = new ArrayList<>(batch.getRowCount());
         for (int i = 0; i < batch.getRowCount(); i++) {
             context.checkAlive();
-            List<Object> inputs = function.read(batch, i);
+            List<Object> inputs = Inputs.read(batch, i);
             RowKey key = RowKey.of(inputs.toArray());
             submitting.add(submit(key, inputs));
         }
@@ -91,11 +92,12 @@ final class TextRun<R> implements BatchFunction.Run {
         submitting = null;
     }
 
-    private Row<R> submit(RowKey key, List<Object> inputs) {
+    private Row<Q, A> submit(RowKey key, List<Object> inputs) {
         try {
-            return new Row<>(key, function.submit(key, inputs), null);
+            RowFunction.Prepared<Q> prepared = function.prepare(inputs);
+            return new Row<>(key, prepared, function.submit(engine.engine(), key, prepared.question()), null);
         } catch (PaloverdeException e) {
-            return new Row<>(key, null, ofRow(e));
+            return new Row<>(key, null, null, ofRow(e));
         }
     }
 
@@ -107,9 +109,9 @@ final class TextRun<R> implements BatchFunction.Run {
         return failure;
     }
 
-    private VectorSchemaRoot answer(List<Row<R>> rows) {
+    private VectorSchemaRoot answer(List<Row<Q, A>> rows) {
         List<Object[]> answers = new ArrayList<>(rows.size());
-        for (Row<R> row : rows) {
+        for (Row<Q, A> row : rows) {
             answers.add(answer(row));
         }
         VectorSchemaRoot batch =
@@ -129,17 +131,17 @@ final class TextRun<R> implements BatchFunction.Run {
         return batch;
     }
 
-    private Object[] answer(Row<R> row) {
+    private Object[] answer(Row<Q, A> row) {
         Object[] values = new Object[output.size()];
         int standard = function.columns();
         values[standard] = UTF8String.fromString(row.key().toString());
         values[standard + 1] = receipt;
         PaloverdeException failure = row.failure();
         if (failure == null) {
-            context.count(BatchCounter.TOKENS_IN, row.submitted().tokensIn());
+            context.count(BatchCounter.TOKENS_IN, row.prepared().tokensIn());
             try {
-                R answer = await(row.submitted());
-                Object[] own = function.write(row.submitted(), answer);
+                A answer = await(row.answer());
+                Object[] own = function.write(row.prepared(), answer);
                 System.arraycopy(own, 0, values, 0, own.length);
                 context.count(BatchCounter.TOKENS_OUT, function.tokensOut(answer));
             } catch (PaloverdeException e) {
@@ -151,7 +153,7 @@ final class TextRun<R> implements BatchFunction.Run {
             values[standard + 3] = UTF8String.fromString(failure.code().name());
             values[standard + 4] = UTF8String.fromString(bounded(failure.getMessage()));
             context.count(BatchCounter.ERRORS, 1);
-        } else if (row.submitted().truncated()) {
+        } else if (row.prepared().truncated()) {
             values[standard + 2] = TRUNCATED;
             context.count(BatchCounter.TRUNCATED, 1);
         } else {
@@ -160,12 +162,12 @@ final class TextRun<R> implements BatchFunction.Run {
         return values;
     }
 
-    private R await(RowFunction.Submitted<R> row) {
+    private A await(CompletableFuture<A> answer) {
         long began = System.nanoTime();
         try {
             while (true) {
                 try {
-                    return row.answer().get(100, TimeUnit.MILLISECONDS);
+                    return answer.get(100, TimeUnit.MILLISECONDS);
                 } catch (TimeoutException e) {
                     context.checkAlive();
                 }
@@ -197,10 +199,10 @@ final class TextRun<R> implements BatchFunction.Run {
             if (submitting != null) {
                 waiting.add(submitting);
             }
-            for (List<Row<R>> rows : waiting) {
-                for (Row<R> row : rows) {
-                    if (row.submitted() != null) {
-                        row.submitted().answer().cancel(false);
+            for (List<Row<Q, A>> rows : waiting) {
+                for (Row<Q, A> row : rows) {
+                    if (row.answer() != null) {
+                        row.answer().cancel(false);
                     }
                 }
             }

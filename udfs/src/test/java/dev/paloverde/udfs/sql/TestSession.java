@@ -23,7 +23,9 @@ public final class TestSession {
                         .config("spark.sql.codegen.factoryMode", "NO_CODEGEN")
                         .config("spark.sql.shuffle.partitions", "2")
                         .config("spark.sql.warehouse.dir", warehouse.toUri().toString())
-                        .config("spark.sql.extensions", ShoutFunction.Extensions.class.getName())
+                        .config(
+                                "spark.sql.extensions",
+                                ShoutFunction.Extensions.class.getName() + "," + PaloverdeExtensions.class.getName())
                         .getOrCreate();
                 session.sparkContext().setLogLevel("ERROR");
             } catch (java.io.IOException e) {

@@ -1,0 +1,113 @@
+package dev.paloverde.udfs.text;
+
+import dev.paloverde.gpu.ErrorCode;
+import dev.paloverde.gpu.PaloverdeException;
+import dev.paloverde.gpu.decode.Receipt;
+import dev.paloverde.gpu.kernels.Devices;
+import dev.paloverde.gpu.kernels.Kernels;
+import dev.paloverde.gpu.model.ModelDirectory;
+import dev.paloverde.gpu.model.Tokenizer;
+import dev.paloverde.udfs.Operation;
+import dev.paloverde.udfs.Settings;
+import java.nio.file.Path;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Locale;
+import org.apache.hadoop.conf.Configuration;
+import org.apache.spark.SparkEnv;
+import org.apache.spark.deploy.SparkHadoopUtil;
+
+/**
+ * What the functions ask of a model's directory, before and without its weights.
+ *
+ * @param directory closed by whoever opened it
+ */
+public record TextModel(ModelDirectory directory) {
+    /** {@return the local directory of the model of some settings, after bringing it here where it lies elsewhere} */
+    static Path path(Settings settings) {
+        return new ModelStore(settings.value(Settings.CACHE_DIRECTORY), hadoop()).find(settings.value(Settings.MODEL));
+    }
+
+    private static Configuration hadoop() {
+        return SparkEnv.get() == null
+                ? new Configuration()
+                : SparkHadoopUtil.get().newConfiguration(SparkEnv.get().conf());
+    }
+
+    static String device(Settings settings) {
+        return settings.value(Settings.DEVICE).name().toLowerCase(Locale.ROOT);
+    }
+
+    static int threads(Settings settings) {
+        int threads = settings.value(Settings.THREADS);
+        return threads == 0 ? Runtime.getRuntime().availableProcessors() : threads;
+    }
+
+    /**
+     * {@return what results of these settings depend on besides their rows, as it is on this machine} Reads the model's
+     * files, but loads no weights.
+     *
+     * @throws PaloverdeException of job scope
+     */
+    public static Receipt receipt(Settings settings, Operation operation) {
+        try (ModelDirectory directory = ModelDirectory.open(path(settings));
+                Kernels kernels = Devices.open(device(settings), threads(settings))) {
+            return receipt(directory.fingerprint(), kernels.version(), settings, operation);
+        }
+    }
+
+    static Receipt receipt(String fingerprint, String kernels, Settings settings, Operation operation) {
+        return new Receipt(
+                fingerprint,
+                kernels,
+                operation.toString(),
+                settings.parameters(operation),
+                operation == Operation.GENERATE ? settings.value(Settings.SEED) : 0,
+                "as-stored");
+    }
+
+    Tokenizer tokenizer() {
+        return directory.tokenizer();
+    }
+
+    /** {@return the most positions a sequence may have; the model's, so that no limit of memory changes a result} */
+    int context() {
+        return directory.configuration().context();
+    }
+
+    /**
+     * {@return the token that stands before a text to score, so that its first token is scored too: the tokenizer's
+     * begin token, else the model's, else its end-of-text token (the convention of lm-evaluation-harness)}
+     */
+    int anchor() {
+        int[] prefix = tokenizer().prefix();
+        if (prefix.length > 0) {
+            return prefix[prefix.length - 1];
+        }
+        if (directory.generationDefaults().begin().isPresent()) {
+            return directory.generationDefaults().begin().getAsInt();
+        }
+        List<Integer> ends = directory.generationDefaults().ends();
+        if (ends.isEmpty()) {
+            throw new PaloverdeException(
+                    ErrorCode.UNSUPPORTED_MODEL,
+                    "the model in %s has neither a begin nor an end token, and so nothing to put before a text to score;"
+                                    .formatted(directory.path())
+                            + " name one as bos_token_id in its config.json");
+        }
+        return ends.get(0);
+    }
+
+    /** {@return the tokens before a prompt or a text to embed} */
+    int[] prefix(Settings settings) {
+        return settings.value(Settings.BEGIN_TOKEN) == Settings.BeginToken.AUTO
+                ? tokenizer().prefix()
+                : new int[0];
+    }
+
+    static int[] concat(int[] head, int[] tail) {
+        int[] all = Arrays.copyOf(head, head.length + tail.length);
+        System.arraycopy(tail, 0, all, head.length, tail.length);
+        return all;
+    }
+}
