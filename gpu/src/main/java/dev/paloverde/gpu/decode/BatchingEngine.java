@@ -11,7 +11,6 @@ import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Queue;
-import java.util.Set;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.locks.Condition;
 import java.util.concurrent.locks.ReentrantLock;
@@ -456,6 +455,9 @@ final class BatchingEngine implements Engine {
         // after the metrics, so that who waits for a result finds it counted
         for (Sequence sequence : done) {
             Readout.guard(sequence, sequence.work()::sequenceDone);
+            if (sequence.work().over()) {
+                scheduler.forget(sequence.work());
+            }
         }
     }
 
@@ -475,7 +477,7 @@ final class BatchingEngine implements Engine {
     }
 
     private void failAll(PaloverdeException reason) {
-        Set<Work<?>> unfinished = scheduler.unfinished();
+        List<Work<?>> unfinished = new ArrayList<>(scheduler.unfinished());
         lock.lock();
         try {
             closing = true;

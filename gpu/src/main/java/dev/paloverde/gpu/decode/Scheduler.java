@@ -3,7 +3,7 @@ package dev.paloverde.gpu.decode;
 import dev.paloverde.gpu.ErrorCode;
 import dev.paloverde.gpu.PaloverdeException;
 import java.util.ArrayList;
-import java.util.LinkedHashSet;
+import java.util.HashSet;
 import java.util.List;
 import java.util.Set;
 import java.util.TreeSet;
@@ -31,6 +31,7 @@ final class Scheduler {
     private final EngineOptions options;
     private final long pageBytes;
     private final PageCopier copier;
+    private final Set<Work<?>> unfinished = new HashSet<>();
     private final TreeSet<Sequence> waiting = new TreeSet<>();
     private final TreeSet<Sequence> running = new TreeSet<>();
     private final TreeSet<Sequence> trunks = new TreeSet<>();
@@ -47,16 +48,18 @@ final class Scheduler {
     }
 
     void enqueue(Work<?> work) {
+        unfinished.add(work);
         waiting.addAll(work.sequences());
     }
 
-    /** {@return the requests that are not done} */
-    Set<Work<?>> unfinished() {
-        Set<Work<?>> works = new LinkedHashSet<>();
-        for (Set<Sequence> sequences : List.of(running, trunks, waiting)) {
-            sequences.forEach(sequence -> works.add(sequence.work()));
-        }
-        return works;
+    /** {@return the requests that are neither removed nor forgotten, whatever state a failure left their sequences in} */
+    List<Work<?>> unfinished() {
+        return List.copyOf(unfinished);
+    }
+
+    /** Lets go of a request all of whose sequences are finished. */
+    void forget(Work<?> work) {
+        unfinished.remove(work);
     }
 
     /** {@return whether there is nothing to do} */
@@ -86,6 +89,7 @@ final class Scheduler {
             remove(sequence);
             sequence.forks().forEach(this::remove);
         }
+        unfinished.remove(work);
     }
 
     private void remove(Sequence sequence) {
