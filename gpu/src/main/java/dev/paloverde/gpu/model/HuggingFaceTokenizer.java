@@ -69,7 +69,7 @@ final class HuggingFaceTokenizer implements Tokenizer {
         Lock lock = closing.readLock();
         lock.lock();
         try {
-            return library.decode(handle(Vocabulary.WHOLE), ids, true);
+            return library.decode(handle(Vocabulary.WHOLE), ids, false);
         } finally {
             lock.unlock();
         }

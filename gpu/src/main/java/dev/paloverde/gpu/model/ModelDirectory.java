@@ -152,6 +152,13 @@ public final class ModelDirectory implements AutoCloseable {
     public LanguageModel load(Kernels kernels) {
         try (Checkpoint checkpoint = Checkpoint.open(weights)) {
             return Transformer.load(kernels, configuration, checkpoint);
+        } catch (InternalError e) {
+            // what the virtual machine throws when a file that is mapped has become shorter
+            throw new PaloverdeException(
+                    ErrorCode.MODEL_CORRUPT,
+                    "the weights in %s changed while they were read (%s); keep model files as they are while jobs run"
+                            .formatted(path, e.getMessage()),
+                    e);
         }
     }
 

@@ -118,7 +118,7 @@ record TokenizerFile(String json, int vocabulary, Map<Integer, String> special) 
             expect(content.isTextual() && id.canConvertToInt() && id.isIntegralNumber(), "added token " + token);
             seen(id.intValue());
             if (token.path("special").asBoolean(false) || named.contains(content.textValue())) {
-                special.put(id.intValue(), content.textValue());
+                nameSpecial(id.intValue(), content.textValue());
             }
         }
 
@@ -131,13 +131,17 @@ record TokenizerFile(String json, int vocabulary, Map<Integer, String> special) 
                         String name = parser.currentName();
                         expect(parser.nextToken() == JsonToken.VALUE_NUMBER_INT, "the id of '" + name + "'");
                         seen(parser.getIntValue());
-                        nameSpecial(parser.getIntValue(), name);
+                        if (named.contains(name)) {
+                            nameSpecial(parser.getIntValue(), name);
+                        }
                     }
                 } else if (key.equals("vocab") && value == JsonToken.START_ARRAY) {
                     for (int id = 0; parser.nextToken() != JsonToken.END_ARRAY; id++) {
                         JsonNode piece = TREES.readTree(parser);
                         seen(id);
-                        nameSpecial(id, piece.path(0).asText());
+                        if (named.contains(piece.path(0).asText())) {
+                            nameSpecial(id, piece.path(0).asText());
+                        }
                     }
                 } else {
                     parser.skipChildren();
@@ -145,8 +149,9 @@ record TokenizerFile(String json, int vocabulary, Map<Integer, String> special) 
             }
         }
 
+        /** A single character stays text, since text with it could not be written without it: some models pad with "!". */
         private void nameSpecial(int id, String name) {
-            if (named.contains(name)) {
+            if (name.codePointCount(0, name.length()) > 1) {
                 special.put(id, name);
             }
         }

@@ -86,6 +86,50 @@ class HuggingFaceTokenizerTest {
     }
 
     @Test
+    void charactersThatAModelPadsWithStayText() {
+        TestTokenizer.bytes().write(directory);
+        try (Tokenizer tokenizer = HuggingFaceTokenizer.open(directory.resolve("tokenizer.json"), Set.of("!"))) {
+            assertThat(tokenizer.encode("a!")).containsExactly('a', '!');
+            assertThat(tokenizer.decode(new int[] {'a', '!'})).isEqualTo("a!");
+            assertThat(tokenizer.isSpecial('!')).isFalse();
+        }
+    }
+
+    @Test
+    void needsNoHomeAndLeavesNothingBehind() throws Exception {
+        TestTokenizer.bytes().write(directory);
+        Path temporary = Files.createDirectory(directory.resolve("tmp"));
+        Process process = new ProcessBuilder(
+                        Path.of(System.getProperty("java.home"), "bin", "java").toString(),
+                        "-Duser.home=/dev/null",
+                        "-Djava.io.tmpdir=" + temporary,
+                        "-cp",
+                        System.getProperty("java.class.path"),
+                        Encode.class.getName(),
+                        directory.resolve("tokenizer.json").toString())
+                .redirectErrorStream(true)
+                .start();
+        String output = new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
+        assertThat(process.waitFor()).as(output).isZero();
+        assertThat(output).contains("[104, 105]");
+        try (var left = Files.list(temporary)) {
+            assertThat(left.filter(path -> path.getFileName().toString().startsWith("paloverde")))
+                    .isEmpty();
+        }
+    }
+
+    /** A process of its own. */
+    static final class Encode {
+        private Encode() {}
+
+        public static void main(String[] arguments) {
+            try (Tokenizer tokenizer = HuggingFaceTokenizer.open(Path.of(arguments[0]), Set.of())) {
+                System.out.println(Arrays.toString(tokenizer.encode("hi")));
+            }
+        }
+    }
+
+    @Test
     void saysWhatItWouldPutBeforeAText() {
         try (Tokenizer tokenizer = open(TestTokenizer.bytes())) {
             assertThat(tokenizer.prefix()).containsExactly(TestTokenizer.BEGIN);
