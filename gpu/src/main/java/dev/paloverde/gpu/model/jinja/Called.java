@@ -2,7 +2,6 @@ package dev.paloverde.gpu.model.jinja;
 
 import java.util.List;
 import java.util.Map;
-import java.util.Set;
 
 /**
  * What a function, method, filter or test was called with.
@@ -44,7 +43,7 @@ record Called(Renderer renderer, String name, List<Object> positional, Map<Strin
 
     /** Refuses more arguments by place than these names, and other names. */
     void allow(String... names) {
-        if (positional.size() > names.length || !Set.of(names).containsAll(named.keySet())) {
+        if (positional.size() > names.length || !List.of(names).containsAll(named.keySet())) {
             throw Failures.failed("%s() is given %d arguments and %s; it takes %s"
                     .formatted(name, positional.size(), named.keySet(), List.of(names)));
         }
