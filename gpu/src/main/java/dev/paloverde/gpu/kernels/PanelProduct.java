@@ -7,8 +7,11 @@ import java.util.Arrays;
  * all rows; cutting the inputs there does not change a bit, since a sum that is set down and taken up again is the same.
  */
 final class PanelProduct {
-    /** Inputs taken at a time: with a panel's outputs, a block of weights that the first-level cache holds. */
-    private static final int DEPTH = 256;
+    /** Inputs taken at a time: with a panel's outputs, a block of weights that the second-level cache holds. */
+    private static final int DEPTH = 1024;
+
+    /** Tiles from which on it pays to widen bf16 weights once for all instead of once for each. */
+    private static final int TILES_TO_WIDEN_FOR = 9;
 
     private static final int PANEL = CpuMatrix.PANEL;
 
@@ -24,7 +27,7 @@ final class PanelProduct {
         float[] sums = scratch.floats(Scratch.Use.SUMS, size);
         Arrays.fill(sums, 0, size, 0f);
         boolean half = weight.isHalf();
-        boolean widen = half && tiles > 1;
+        boolean widen = half && tiles >= TILES_TO_WIDEN_FOR;
         float[] widened = widen ? scratch.floats(Scratch.Use.WEIGHTS, DEPTH * PANEL) : null;
         int columns = left.columns();
         int panelOffset = weight.offset(panel);
