@@ -63,7 +63,22 @@ abstract class Arithmetic {
             int sumOffset,
             int sumStride);
 
-    /** As above; the panel holds the upper halves of binary32 numbers. */
+    /** As above; {@code left} is [rows][leftStride], of which the first {@code depth} columns are used. */
+    abstract void accumulateRows(
+            int rows,
+            float[] left,
+            int leftOffset,
+            int leftStride,
+            float[] panel,
+            int panelOffset,
+            int stride,
+            int depth,
+            int width,
+            float[] sums,
+            int sumOffset,
+            int sumStride);
+
+    /** As the first; the panel holds the upper halves of binary32 numbers. */
     abstract void accumulate(
             int rows,
             float[] left,

@@ -140,8 +140,8 @@ final class PagedAttention {
             int from = page * pageTokens;
             int to = from + pageTokens - 1;
             if (height > 1 && from >= allFrom && to <= allTo) {
-                float[] weights = packProbabilities(scores, from - base, span, count, height, scratch);
-                arithmetic.accumulate(height, weights, 0, block, values, width, pageTokens, width, outputs, 0, width);
+                arithmetic.accumulateRows(
+                        height, scores, from - base, span, block, values, width, pageTokens, width, outputs, 0, width);
             } else {
                 for (int q = 0; q < count; q++) {
                     int first = Math.max(from, firstSeen(firstRow + q / headCount));
@@ -185,24 +185,6 @@ final class PagedAttention {
                 }
             } else {
                 for (int i = 0; i < width; i++) {
-                    packed[i * height + q] = 0f;
-                }
-            }
-        }
-        return packed;
-    }
-
-    /** {@return a page's probabilities as [pageTokens][height]} */
-    private float[] packProbabilities(float[] scores, int offset, int span, int count, int height, Scratch scratch) {
-        float[] packed = scratch.floats(Scratch.Use.PROBABILITIES, pageTokens * height);
-        for (int q = 0; q < height; q++) {
-            if (q < count) {
-                int source = q * span + offset;
-                for (int i = 0; i < pageTokens; i++) {
-                    packed[i * height + q] = scores[source + i];
-                }
-            } else {
-                for (int i = 0; i < pageTokens; i++) {
                     packed[i * height + q] = 0f;
                 }
             }

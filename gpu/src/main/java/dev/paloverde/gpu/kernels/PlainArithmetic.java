@@ -95,6 +95,37 @@ final class PlainArithmetic extends Arithmetic {
     }
 
     @Override
+    void accumulateRows(
+            int rows,
+            float[] left,
+            int leftOffset,
+            int leftStride,
+            float[] panel,
+            int panelOffset,
+            int stride,
+            int depth,
+            int width,
+            float[] sums,
+            int sumOffset,
+            int sumStride) {
+        for (int r = 0; r < rows; r++) {
+            // one row is packed as it is
+            accumulate(
+                    1,
+                    left,
+                    leftOffset + r * leftStride,
+                    panel,
+                    panelOffset,
+                    stride,
+                    depth,
+                    width,
+                    sums,
+                    sumOffset + r * sumStride,
+                    sumStride);
+        }
+    }
+
+    @Override
     void widen(short[] from, int fromOffset, float[] to, int toOffset, int length) {
         for (int i = 0; i < length; i++) {
             to[toOffset + i] = Float.intBitsToFloat(from[fromOffset + i] << 16);

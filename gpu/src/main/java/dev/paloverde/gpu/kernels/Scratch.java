@@ -8,7 +8,6 @@ final class Scratch {
         WEIGHTS,
         QUERIES,
         SCORES,
-        PROBABILITIES,
         OUTPUTS,
         PARTIALS
     }
