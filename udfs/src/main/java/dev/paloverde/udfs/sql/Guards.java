@@ -5,6 +5,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.function.BinaryOperator;
 import org.apache.spark.sql.catalyst.expressions.And;
 import org.apache.spark.sql.catalyst.expressions.CaseWhen;
 import org.apache.spark.sql.catalyst.expressions.Coalesce;
@@ -23,8 +24,8 @@ import scala.Option;
 import scala.Tuple2;
 
 /**
- * Keeps the meaning of CASE, IF and COALESCE when calls move out of them: a call in a branch is asked for only by the
- * rows that take the branch. Elsewhere Spark would ask for all rows, as it does with Python functions, and a model's
+ * Keeps the meaning of CASE, IF, COALESCE, AND and OR when calls move out of them: a call in a branch is asked for only by
+ * the rows that take the branch. Elsewhere Spark would ask for all rows, as it does with Python functions, and a model's
  * time is dear.
  */
 final class Guards {
@@ -32,12 +33,19 @@ final class Guards {
 
     /** {@return the plan, its calls in branches guarded by the conditions of the branches} */
     static LogicalPlan apply(LogicalPlan plan) {
-        LogicalPlan guarded = plan.mapExpressions(Scala.function(each -> guard(each, null)));
+        LogicalPlan guarded = plan.mapExpressions(Scala.function(Guards::guardConditions));
         return guarded == plan ? plan : unite(guarded);
     }
 
+    /** Conditions that must all hold guard nothing here: filters and joins check them one after the other anyway. */
+    private static Expression guardConditions(Expression expression) {
+        return expression instanceof And conditions
+                ? new And(guardConditions(conditions.left()), guardConditions(conditions.right()))
+                : guard(expression, null);
+    }
+
     private static Expression guard(Expression expression, Expression condition) {
-        if (!Scala.<Expression>exists(expression, BatchCall.class::isInstance)) {
+        if (!hasCall(expression)) {
             return expression;
         }
         if (expression instanceof BatchCall call) {
@@ -71,7 +79,30 @@ final class Guards {
             }
             return new Coalesce(Scala.seq(changed));
         }
+        if (expression instanceof Or either) {
+            return guardPair(either.left(), either.right(), condition, Literal.TrueLiteral(), Or::new);
+        }
+        if (expression instanceof And both) {
+            return guardPair(both.left(), both.right(), condition, Literal.FalseLiteral(), And::new);
+        }
         return expression.mapChildren(Scala.function(each -> guard(each, condition)));
+    }
+
+    /** One side of AND or OR is not asked where the other decides; the side without calls is the one to decide. */
+    private static Expression guardPair(
+            Expression left,
+            Expression right,
+            Expression condition,
+            Expression deciding,
+            BinaryOperator<Expression> join) {
+        if (hasCall(left) && !hasCall(right)) {
+            return join.apply(guard(left, both(condition, isNot(right, deciding))), right);
+        }
+        return join.apply(guard(left, condition), guard(right, both(condition, isNot(left, deciding))));
+    }
+
+    private static boolean hasCall(Expression expression) {
+        return Scala.<Expression>exists(expression, BatchCall.class::isInstance);
     }
 
     private static Expression guardCase(CaseWhen choice, Expression condition) {
@@ -98,7 +129,11 @@ final class Guards {
     }
 
     private static Expression isNotTrue(Expression test) {
-        return new Not(new EqualNullSafe(test, Literal.TrueLiteral()));
+        return isNot(test, Literal.TrueLiteral());
+    }
+
+    private static Expression isNot(Expression test, Expression value) {
+        return new Not(new EqualNullSafe(test, value));
     }
 
     /** The same call under several guards is one call, asked for where any of them holds. */

@@ -79,6 +79,10 @@ final class OptimizeCalls extends Rule<LogicalPlan> implements PredicateHelper {
             if (node.call().semanticEquals(call) || node.call().semanticEquals(call.always())) {
                 return Optional.of(new Found(node, node.result()));
             }
+            if (call.guard() == null && node.call().always().semanticEquals(call)) {
+                // below for some rows, here for all that are left: better below for all than twice for some
+                return Optional.of(new Found(new BatchEval(call, node.result(), node.child()), node.result()));
+            }
             return find(node.child(), call).map(found -> new Found(node.withChild(found.plan()), found.result()));
         }
         if (plan instanceof Project project) {

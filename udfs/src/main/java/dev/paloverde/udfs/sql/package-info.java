@@ -4,8 +4,7 @@
  * <p>The tour, along a query's way. {@link dev.paloverde.udfs.sql.PaloverdeExtensions} registers the functions of
  * {@code ModelFunction} and the rules below. The analyser makes a {@code BatchCall} of each call, which checks its
  * options and has the type of the result. {@code ExtractCalls} moves the calls into {@code BatchEval} nodes before the
- * optimiser can copy them; {@code Guards} keeps calls in the branches of CASE, IF and COALESCE to the rows that take the
- * branch. {@code OptimizeCalls} makes the nodes fewer and their inputs smaller. {@code KeepResults} sees to it that a
+ * optimiser can copy them; {@code Guards} keeps calls in CASE, IF, COALESCE, AND and OR to the rows that need them. {@code OptimizeCalls} makes the nodes fewer and their inputs smaller. {@code KeepResults} sees to it that a
  * sort does not call twice. {@code BatchStrategy} plans {@code BatchEvalExec}, which runs rows through
  * {@link dev.paloverde.udfs.arrow.BatchRows} and shows its metrics in Spark's UI.
  *

@@ -97,6 +97,8 @@ final class TextRun<Q, A> implements BatchFunction.Run {
             RowFunction.Prepared<Q> prepared = function.prepare(inputs);
             return new Row<>(key, prepared, function.submit(engine.engine(), key, prepared.question()), null);
         } catch (PaloverdeException e) {
+            // a wait for the engine that was interrupted, because the task was killed
+            context.checkAlive();
             return new Row<>(key, null, null, ofRow(e));
         }
     }

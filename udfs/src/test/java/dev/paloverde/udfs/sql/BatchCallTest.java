@@ -414,6 +414,86 @@ class BatchCallTest {
     }
 
     @Test
+    void andAndOrAskOnlyWhereTheOtherSideDoesNotDecide() {
+        assertThat(run("SELECT id FROM t WHERE id < 10 AND (shout(text).size = 7 OR k < 3) ORDER BY id"))
+                .containsExactly("0", "1", "2");
+        assertThat(ShoutFunction.ASKED).hasSize(7);
+        ShoutFunction.forget();
+        assertThat(run("SELECT id, shout(text).loud FROM t WHERE id < 4 AND (k = 1 OR shout(text).size = 6)"))
+                .hasSize(4);
+        assertAskedOnceEach(4);
+    }
+
+    @Test
+    void correlatedArguments() {
+        assertThat(run("SELECT u.k, (SELECT shout(u.name).loud) FROM u WHERE u.k IN (3, 4) ORDER BY 1"))
+                .containsExactly("3|KEY 3", "4|KEY 4");
+        assertThat(run(
+                        "SELECT u.k, l.s FROM u, LATERAL (SELECT shout(u.name).loud AS s, t.id FROM t WHERE t.id = u.k) l"
+                                + " WHERE u.k = 2"))
+                .containsExactly("2|KEY 2");
+        assertThat(run("SELECT u.k FROM u WHERE u.k NOT IN (SELECT shout(t.text).size FROM t WHERE t.id < 20)"
+                        + " AND u.k > 4 ORDER BY 1"))
+                .containsExactly("5", "8", "9");
+    }
+
+    @Test
+    void setOperations() {
+        assertThat(run("SELECT shout(text).size FROM t EXCEPT SELECT 6")).containsExactly("7");
+        assertThat(run("SELECT shout(text).size FROM t WHERE id < 3 INTERSECT SELECT shout(other).size - 1 FROM t"))
+                .containsExactly("6");
+        assertThat(run("SELECT DISTINCT shout(text).size FROM t ORDER BY 1")).containsExactly("6", "7");
+        assertThat(run("SELECT * FROM (SELECT k, shout(text).size AS n FROM t) PIVOT (max(n) FOR k IN (1, 2))"))
+                .containsExactly("7|7");
+    }
+
+    @Test
+    void sortingAsksOnceWithoutAdaptiveExecutionToo() {
+        spark.conf().set("spark.sql.adaptive.enabled", "false");
+        try {
+            assertThat(run("SELECT shout(text).loud FROM t WHERE id < 50 ORDER BY shout(text).size, id")
+                            .get(0))
+                    .isEqualTo("TEXT 0");
+            assertAskedOnceEach(50);
+            ShoutFunction.forget();
+            assertThat(run("SELECT id FROM t WHERE shout(text).size = 7 ORDER BY id"))
+                    .hasSize(90);
+            assertAskedOnceEach(100);
+            ShoutFunction.forget();
+            assertThat(spark.sql("SELECT shout(text) AS g FROM t")
+                            .repartitionByRange(3, org.apache.spark.sql.functions.col("g.loud"))
+                            .count())
+                    .isEqualTo(100);
+            assertThat(ShoutFunction.ASKED.values()).allMatch(times -> times == 1);
+        } finally {
+            spark.conf().unset("spark.sql.adaptive.enabled");
+        }
+    }
+
+    @Test
+    void joinsThatPrunePartitionsAskOnce() {
+        String path = directory.resolve("partitioned").toString();
+        spark.sql("SELECT id, text, k FROM t")
+                .write()
+                .mode("overwrite")
+                .partitionBy("k")
+                .parquet(path);
+        spark.read().parquet(path).createOrReplaceTempView("facts");
+        for (String on : List.of("true", "false")) {
+            spark.conf().set("spark.sql.adaptive.enabled", on);
+            ShoutFunction.forget();
+            try {
+                assertThat(run("SELECT facts.id FROM facts JOIN (SELECT k FROM u WHERE shout(name).loud = 'KEY 4') d"
+                                + " ON facts.k = d.k"))
+                        .hasSize(10);
+                assertAskedOnceEach(10);
+            } finally {
+                spark.conf().unset("spark.sql.adaptive.enabled");
+            }
+        }
+    }
+
+    @Test
     void describeFunction() {
         assertThat(run("DESCRIBE FUNCTION EXTENDED shout")).anyMatch(line -> line.contains("upper case and length"));
     }

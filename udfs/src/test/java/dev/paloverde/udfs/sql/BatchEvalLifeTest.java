@@ -192,6 +192,41 @@ class BatchEvalLifeTest {
     }
 
     @Test
+    void aKilledTaskWithdrawsItsRequests() throws Exception {
+        CompletableFuture<Void> query = CompletableFuture.runAsync(() -> {
+            spark.sparkContext().setJobGroup("withdraw", "to be killed", false);
+            spark.range(0, 600, 1, 2)
+                    .selectExpr("llm_generate(concat('The bird number ', id),"
+                            + " map('max-tokens', '900', 'ignore-end', 'true')).status")
+                    .collectAsList();
+        });
+        long deadline = System.nanoTime() + Duration.ofSeconds(30).toNanos();
+        while (llm() == 0 && System.nanoTime() < deadline) {
+            TimeUnit.MILLISECONDS.sleep(20);
+        }
+        TimeUnit.MILLISECONDS.sleep(300);
+        spark.sparkContext().cancelJobGroup("withdraw");
+        assertThatThrownBy(() -> query.get(30, TimeUnit.SECONDS)).hasStackTraceContaining("cancelled");
+        while (llm() > 0 && System.nanoTime() < deadline) {
+            TimeUnit.MILLISECONDS.sleep(20);
+        }
+        assertThat(llm()).isZero();
+        // half a million tokens would take minutes; with the requests withdrawn the engine is free at once
+        long began = System.nanoTime();
+        assertThat(spark.sql("SELECT llm_generate('The bird', map('max-tokens', '2')).status")
+                        .head()
+                        .getString(0))
+                .isEqualTo("ok");
+        assertThat(Duration.ofNanos(System.nanoTime() - began)).isLessThan(Duration.ofSeconds(20));
+    }
+
+    private static long llm() {
+        return ArrowUtils.rootAllocator().getChildAllocators().stream()
+                .filter(allocator -> allocator.getName().equals("llm_generate"))
+                .count();
+    }
+
+    @Test
     void sessionsWithoutTheExtensionGetTheColumns() {
         org.apache.spark.sql.classic.SparkSession bare = new org.apache.spark.sql.classic.SparkSession(
                 spark.sparkContext(),

@@ -231,6 +231,29 @@ class ModelFunctionsTest {
     }
 
     @Test
+    void conversationsUseTheModelsTemplate() {
+        Row plain = spark.sql("SELECT g.* FROM (SELECT llm_generate('Hello', map('max-tokens', '4')) AS g)")
+                .head();
+        Row chat = spark.sql("SELECT g.* FROM"
+                        + " (SELECT llm_generate('Hello', map('max-tokens', '4', 'prompt-style', 'chat')) AS g)")
+                .head();
+        assertThat(chat.<String>getAs("status")).isEqualTo("ok");
+        assertThat(chat.<Integer>getAs("prompt_tokens")).isGreaterThan(plain.<Integer>getAs("prompt_tokens") + 2);
+        assertThat(chat.<String>getAs("row_key")).isEqualTo(plain.getAs("row_key"));
+        assertThat(chat.<String>getAs("receipt")).isNotEqualTo(plain.getAs("receipt"));
+        Row refused = spark.sql("SELECT g.* FROM (SELECT llm_generate('Hello', map('prompt-style', 'chat',"
+                        + " 'system-prompt', 'Be kind.')) AS g)")
+                .head();
+        assertThat(refused.<String>getAs("error_code")).isEqualTo("TEMPLATE_FAILED");
+        assertThat(refused.<String>getAs("error_message")).contains("Only the roles user and assistant are known");
+        Row cut = spark.sql("SELECT g.* FROM (SELECT llm_generate(repeat('word ', 1100), map('max-tokens', '4',"
+                        + " 'prompt-style', 'chat', 'on-too-long', 'truncate')) AS g)")
+                .head();
+        assertThat(cut.<String>getAs("status")).isEqualTo("truncated");
+        assertThat(cut.<Integer>getAs("prompt_tokens")).isBetween(900, 1020);
+    }
+
+    @Test
     void describesItself() {
         String text = spark.sql("DESCRIBE FUNCTION EXTENDED llm_score")
                 .collectAsList()
