@@ -7,7 +7,7 @@ import java.util.List;
  * A stream of choices that depends on its seed alone: SplitMix64 (Steele, Lea and Flood, "Fast splittable pseudorandom
  * number generators", 2014). It is written out here so that a corpus is the same on every Java version.
  */
-final class Draws {
+public final class Draws {
     private static final long GOLDEN_GAMMA = 0x9E3779B97F4A7C15L;
 
     private long state;
@@ -17,7 +17,7 @@ final class Draws {
     }
 
     /** A stream for one document, independent of how many documents were drawn before it. */
-    static Draws of(long seed, String source, long index) {
+    public static Draws of(long seed, String source, long index) {
         return new Draws(mix(mix(seed + GOLDEN_GAMMA * (source.hashCode() + 1L)) + GOLDEN_GAMMA * (index + 1)));
     }
 
@@ -33,12 +33,12 @@ final class Draws {
     }
 
     /** A whole number in [0, bound). */
-    int below(int bound) {
+    public int below(int bound) {
         return (int) Long.remainderUnsigned(next(), bound);
     }
 
     /** A whole number in [low, high]. */
-    int between(int low, int high) {
+    public int between(int low, int high) {
         return low + below(high - low + 1);
     }
 
