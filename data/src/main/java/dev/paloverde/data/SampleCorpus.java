@@ -1,6 +1,8 @@
 package dev.paloverde.data;
 
 import com.fasterxml.jackson.databind.ObjectMapper;
+import dev.paloverde.data.picture.ImageText;
+import dev.paloverde.data.picture.Videos;
 import dev.paloverde.data.text.Document;
 import dev.paloverde.data.text.EvaluationSets;
 import dev.paloverde.data.text.TextSource;
@@ -18,8 +20,14 @@ import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
 
-/** Writes the sample corpus, or a training corpus that shares no document with it. The same seed, the same bytes. */
-@Command(name = "sample-corpus", mixinStandardHelpOptions = true, description = "Writes self-made sample text.")
+/**
+ * Writes the sample corpus, or a training corpus that shares no document with it. The same seed gives the same bytes of
+ * text and the same pixels.
+ */
+@Command(
+        name = "sample-corpus",
+        mixinStandardHelpOptions = true,
+        description = "Writes self-made sample text, pictures and video.")
 public final class SampleCorpus {
     /** The seed of the committed sample. */
     public static final long SAMPLE_SEED = 1;
@@ -30,6 +38,7 @@ public final class SampleCorpus {
     /** The seed of the training corpus of the sample models. */
     public static final long TRAINING_SEED = 1000;
 
+    private static final int IMAGE_TEXT_PAIRS = 48;
     private static final ObjectMapper JSON = new ObjectMapper();
 
     private final long sampleBytesPerSource;
@@ -46,13 +55,14 @@ public final class SampleCorpus {
     }
 
     public static void main(String[] arguments) {
+        System.setProperty("java.awt.headless", "true");
         System.exit(new CommandLine(new SampleCorpus()).execute(arguments));
     }
 
     @Command(
             name = "sample",
             mixinStandardHelpOptions = true,
-            description = "Writes text/, held-out/, prompts/ and eval/.")
+            description = "Writes text/, held-out/, prompts/, eval/, image-text/ and video/.")
     int sample(@Option(names = "--output", required = true, description = "The folder to write to.") Path output)
             throws IOException {
         writeSample(output);
@@ -136,6 +146,8 @@ public final class SampleCorpus {
         }
         writeLines(output.resolve("prompts").resolve("prompts.jsonl"), EvaluationSets.prompts(HELD_OUT_SEED));
         writeLines(output.resolve("eval").resolve("choices.jsonl"), EvaluationSets.choices(HELD_OUT_SEED));
+        ImageText.write(output.resolve("image-text").resolve("000000.tar"), SAMPLE_SEED, IMAGE_TEXT_PAIRS);
+        Videos.write(output.resolve("video"), SAMPLE_SEED);
         ContentIndex.write(output);
     }
 

@@ -1,10 +1,22 @@
 package dev.paloverde.data;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.within;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import dev.paloverde.data.text.Document;
+import dev.paloverde.gpu.decode.EngineOptions;
+import dev.paloverde.gpu.decode.EngineSpec;
+import dev.paloverde.gpu.decode.Engines;
+import dev.paloverde.gpu.decode.FinishReason;
+import dev.paloverde.gpu.decode.Generation;
+import dev.paloverde.gpu.decode.GenerationRequest;
+import dev.paloverde.gpu.decode.RowKey;
+import dev.paloverde.gpu.decode.Sampling;
+import dev.paloverde.gpu.decode.ScoringRequest;
+import dev.paloverde.gpu.decode.SharedEngine;
+import dev.paloverde.gpu.model.ChatMessage;
 import dev.paloverde.gpu.model.ModelDirectory;
 import dev.paloverde.gpu.model.Tokenizer;
 import java.io.IOException;
@@ -16,6 +28,9 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Locale;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
+import java.util.stream.IntStream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
@@ -23,6 +38,7 @@ import org.junit.jupiter.params.provider.ValueSource;
 final class SampleModelsTest {
     private static final ObjectMapper JSON = new ObjectMapper();
     private static final Path MODELS = Path.of("models");
+    private static final Pattern CHAT = Pattern.compile("<\\|begin\\|><\\|user\\|>(.*)<\\|assistant\\|>");
     private static final long SIZE_LIMIT = 8_000_000;
 
     @ParameterizedTest
@@ -101,6 +117,63 @@ final class SampleModelsTest {
                 assertThat(tokenizer.decode(tokens)).isEqualTo(document.text());
             }
         }
+    }
+
+    @Test
+    void theTargetAnswersInItsTemplateAsItDidAfterTraining() throws Exception {
+        try (SharedEngine shared = Engines.acquire(spec("sample-target"))) {
+            for (JsonNode sample : summary().get("samples")) {
+                Matcher chat = CHAT.matcher(sample.get("prompt").asText());
+                if (chat.matches()) {
+                    String prompt = shared.directory()
+                            .chatTemplate()
+                            .orElseThrow()
+                            .prompt(List.of(new ChatMessage("user", chat.group(1))));
+                    assertThat(prompt).isEqualTo(sample.get("prompt").asText());
+                    int[] tokens = shared.tokenizer().encodeTemplate(prompt);
+                    Generation answer = shared.engine()
+                            .generate(new GenerationRequest(RowKey.of(prompt), tokens, Sampling.greedy(110)))
+                            .get();
+                    assertThat(answer.text()).isEqualTo(sample.get("greedy").asText());
+                    assertThat(answer.finish()).isEqualTo(FinishReason.END);
+                }
+            }
+        }
+    }
+
+    /** The same weights, another implementation: transformers on a GPU measured what the summary says. */
+    @ParameterizedTest
+    @ValueSource(strings = {"sample-target", "sample-draft"})
+    void heldOutDocumentsCostWhatTheSummarySays(String name) throws Exception {
+        JsonNode measured = summary().get("models").get(name).get("held_out");
+        try (SharedEngine shared = Engines.acquire(spec(name))) {
+            for (String source : List.of("questions", "dialogue")) {
+                double nats = 0;
+                long tokens = 0;
+                for (Document document : new SampleCorpus().heldOutDocuments()) {
+                    if (document.source().equals(source)) {
+                        int[] ids = IntStream.concat(
+                                        IntStream.of(shared.tokenizer().prefix()),
+                                        IntStream.of(shared.tokenizer().encode(document.text())))
+                                .toArray();
+                        int context = shared.engine().context();
+                        assertThat(ids.length).isLessThanOrEqualTo(context);
+                        nats -= shared.engine()
+                                .score(new ScoringRequest(ids, context, context - 1))
+                                .get()
+                                .sum();
+                        tokens += ids.length - 1;
+                    }
+                }
+                assertThat(tokens).isEqualTo(measured.get(source).get("tokens").asLong());
+                assertThat(nats / tokens)
+                        .isCloseTo(measured.get(source).get("nats_per_token").asDouble(), within(2e-5));
+            }
+        }
+    }
+
+    private static EngineSpec spec(String name) {
+        return new EngineSpec(MODELS.resolve(name), "cpu", 2, EngineOptions.defaults());
     }
 
     @Test

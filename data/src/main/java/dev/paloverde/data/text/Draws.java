@@ -47,7 +47,7 @@ public final class Draws {
     }
 
     @SafeVarargs
-    final <T> T pick(T... options) {
+    public final <T> T pick(T... options) {
         return options[below(options.length)];
     }
 
