@@ -135,7 +135,7 @@ final class SampleModelsTest {
                             .generate(new GenerationRequest(RowKey.of(prompt), tokens, Sampling.greedy(110)))
                             .get();
                     assertThat(answer.text()).isEqualTo(sample.get("greedy").asText());
-                    assertThat(answer.finish()).isEqualTo(FinishReason.END);
+                    assertThat(answer.finish()).isEqualTo(FinishReason.STOP);
                 }
             }
         }

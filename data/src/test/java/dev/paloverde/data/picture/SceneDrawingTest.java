@@ -86,7 +86,7 @@ final class SceneDrawingTest {
 
     @Test
     void everyThingOfASceneIsSeenInItsPlaceAndColor() {
-        for (int index = 0; index < 60; index++) {
+        for (int index = 0; index < 25; index++) {
             Scene scene = Scene.of(91, index);
             for (Scene.Item item : scene.items()) {
                 String what = index + ": " + item;
