@@ -8,6 +8,7 @@ import dev.paloverde.gpu.PaloverdeException;
 import dev.paloverde.gpu.model.Pooling;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.Collections;
 import java.util.List;
 import java.util.Random;
 import java.util.concurrent.CompletableFuture;
@@ -252,6 +253,25 @@ class BatchingEngineTest {
                 futures.add(engine.generate(generation(i, 2, 1, 2, 3, 4)));
             }
             futures.forEach(CompletableFuture::join);
+        }
+    }
+
+    @Test
+    void whoCameFirstIsDoneFirstThoughPagesAreShort() {
+        model.gate = new CountDownLatch(1);
+        try (BatchingEngine engine = start(options(8, 16, 4, 14, 1 << 20))) {
+            List<Integer> order = Collections.synchronizedList(new ArrayList<>());
+            List<Integer> submitted = new ArrayList<>();
+            List<CompletableFuture<Void>> futures = new ArrayList<>();
+            for (int i = 0; i < 12; i++) {
+                int row = i;
+                submitted.add(row);
+                futures.add(engine.generate(generation(row, 30, 1, 2, 3)).thenAccept(done -> order.add(row)));
+            }
+            model.gate.countDown();
+            futures.forEach(CompletableFuture::join);
+            assertThat(order).isEqualTo(submitted);
+            assertThat(engine.metrics().preemptions()).isPositive();
         }
     }
 
