@@ -10,9 +10,4 @@ import java.io.Serializable;
  * @param rowsRead rows that can be read
  * @param reason what was found
  */
-record CorruptFile(
-        String path,
-        Long rows,
-        long rowsRead,
-        String reason)
-        implements Serializable {}
+record CorruptFile(String path, Long rows, long rowsRead, String reason) implements Serializable {}

@@ -39,12 +39,8 @@ public enum ExitCode {
         return switch (code) {
             case INVALID_OPTION -> USAGE;
             case INPUT_UNREADABLE -> INPUT;
-            case MODEL_NOT_FOUND,
-                    MODEL_CORRUPT,
-                    TENSOR_MISSING,
-                    UNSUPPORTED_MODEL,
-                    TOKENIZER_MISMATCH,
-                    MODEL_CHANGED -> MODEL;
+            case MODEL_NOT_FOUND, MODEL_CORRUPT, TENSOR_MISSING, UNSUPPORTED_MODEL, TOKENIZER_MISMATCH, MODEL_CHANGED ->
+                MODEL;
             case OUTPUT_EXISTS, OUTPUT_UNWRITABLE -> OUTPUT;
             case DEVICE_UNAVAILABLE, OUT_OF_MEMORY -> DEVICE;
             default -> INTERNAL;

@@ -107,17 +107,17 @@ final class Input {
         }
         String[] locations = options.input.toArray(String[]::new);
         try {
-            Dataset<Row> rows =
-                    switch (format) {
-                        case JSONL -> reader.json(locations);
-                        case CSV -> reader.option(
-                                        "header", options.options.getOrDefault("header", "true"))
-                                .option("delimiter", delimiter(options, files))
-                                .csv(locations);
-                        default -> reader.option("wholetext", options.textRow == InputOptions.TextRow.FILE)
-                                .text(locations)
-                                .withColumnRenamed("value", "text");
-                    };
+            Dataset<Row> rows = switch (format) {
+                case JSONL -> reader.json(locations);
+                case CSV ->
+                    reader.option("header", options.options.getOrDefault("header", "true"))
+                            .option("delimiter", delimiter(options, files))
+                            .csv(locations);
+                default ->
+                    reader.option("wholetext", options.textRow == InputOptions.TextRow.FILE)
+                            .text(locations)
+                            .withColumnRenamed("value", "text");
+            };
             return new Input(options, format, rows, files.size(), Map.of(), List.of());
         } catch (RuntimeException e) {
             throw unreadable(options, e);

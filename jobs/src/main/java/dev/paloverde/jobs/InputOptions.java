@@ -78,8 +78,9 @@ final class InputOptions {
             names = "--on-corrupt-file",
             defaultValue = "REPORT",
             paramLabel = "WHAT",
-            description = "What to do if Parquet files cannot be read, or not to their end: report takes all that can be"
-                    + " read, names the files and ends with exit status 8; skip does the same and ends with 0; fail"
-                    + " ends before any work with 3 (default: report).")
+            description =
+                    "What to do if Parquet files cannot be read, or not to their end: report takes all that can be"
+                            + " read, names the files and ends with exit status 8; skip does the same and ends with 0; fail"
+                            + " ends before any work with 3 (default: report).")
     OnCorruptFile onCorruptFile;
 }

@@ -36,13 +36,19 @@ record JobDescription(
     static JobDescription of(Step step, CarriedColumns columns, StructType input) {
         StructType carried = columns.rename(input);
         return new JobDescription(
-                step.name(), step.receipt(), step.description(), step.mapping(), carried.toDDL(), step.results().toDDL());
+                step.name(),
+                step.receipt(),
+                step.description(),
+                step.mapping(),
+                carried.toDDL(),
+                step.results().toDDL());
     }
 
     /** {@return what tells this job from others, fit for a file name} */
     String digest() {
         try {
-            byte[] hash = MessageDigest.getInstance("SHA-256").digest(Json.write(this).getBytes(StandardCharsets.UTF_8));
+            byte[] hash =
+                    MessageDigest.getInstance("SHA-256").digest(Json.write(this).getBytes(StandardCharsets.UTF_8));
             return HexFormat.of().formatHex(hash, 0, 8);
         } catch (NoSuchAlgorithmException e) {
             throw new IllegalStateException(e);

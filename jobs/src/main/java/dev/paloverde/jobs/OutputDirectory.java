@@ -94,7 +94,8 @@ final class OutputDirectory {
         List<JobDescription> jobs = jobs();
         if (onExisting == OnExisting.FAIL) {
             throw exists("holds %d files and --on-existing is fail; name another --output, or say resume, append or"
-                    .formatted(visible.size()) + " overwrite");
+                            .formatted(visible.size())
+                    + " overwrite");
         }
         Optional<FileStatus> foreign = visible.stream()
                 .filter(file -> jobs.isEmpty() || !file.getPath().getName().startsWith(UnitCommitProtocol.UNIT))
@@ -118,8 +119,7 @@ final class OutputDirectory {
                     %s
                     Set it back to resume that job; or name another --output; or say --on-existing=append to keep those \
                     rows and add these beside them, told apart by their receipt; or --on-existing=overwrite to remove \
-                    them"""
-                    .formatted(differences));
+                    them""".formatted(differences));
         }
         Optional<JobDescription> misfit =
                 jobs.stream().filter(other -> !job.sameColumns(other)).findFirst();
@@ -127,8 +127,7 @@ final class OutputDirectory {
             throw exists("""
                     holds rows of other columns, which cannot stand in one table with these. What differs:
                     %s
-                    Name another --output, or say --on-existing=overwrite to remove them"""
-                    .formatted("  " + String.join("\n  ", job.differences(misfit.get()))));
+                    Name another --output, or say --on-existing=overwrite to remove them""".formatted("  " + String.join("\n  ", job.differences(misfit.get()))));
         }
         return State.OTHER_JOBS;
     }

@@ -34,18 +34,16 @@ final class OutputOptions {
                     + " 100000, some 30 seconds of a small model on two cores).")
     Long unitTokens;
 
-    @Option(
-            names = "--units",
-            paramLabel = "COUNT",
-            description = "How many units of work, instead of --unit-tokens.")
+    @Option(names = "--units", paramLabel = "COUNT", description = "How many units of work, instead of --unit-tokens.")
     Integer units;
 
     @Option(
             names = "--max-error-rate",
             defaultValue = "1",
             paramLabel = "SHARE",
-            description = "The largest share of this run's rows that may fail, 0 to 1; if more do, all is written and the"
-                    + " exit status is 7 (default: 1).")
+            description =
+                    "The largest share of this run's rows that may fail, 0 to 1; if more do, all is written and the"
+                            + " exit status is 7 (default: 1).")
     double maxErrorRate;
 
     @Option(

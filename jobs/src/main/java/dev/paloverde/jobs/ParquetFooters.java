@@ -34,7 +34,8 @@ final class ParquetFooters {
     static List<Footer> read(SparkSession spark, List<FileStatus> files) {
         SerializableConfiguration configuration =
                 new SerializableConfiguration(spark.sessionState().newHadoopConf());
-        List<String> paths = files.stream().map(file -> file.getPath().toString()).toList();
+        List<String> paths =
+                files.stream().map(file -> file.getPath().toString()).toList();
         int tasks = Math.max(1, (paths.size() + FILES_PER_TASK - 1) / FILES_PER_TASK);
         MapPartitionsFunction<String, Row> reading = batch -> footers(batch, configuration);
         return spark

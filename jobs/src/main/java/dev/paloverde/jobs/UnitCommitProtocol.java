@@ -98,8 +98,7 @@ public final class UnitCommitProtocol extends FileCommitProtocol implements Seri
         Path parent = directory.isDefined() ? new Path(output, directory.get()) : new Path(output);
         Path to = new Path(parent, "%s%s%05d-%s%s".formatted(name.prefix(), UNIT, unit, run, name.suffix()));
         Path from = new Path(
-                staging(new Path(output), run),
-                "%d-%d-%d%s".formatted(unit, attempt, staged.size(), name.suffix()));
+                staging(new Path(output), run), "%d-%d-%d%s".formatted(unit, attempt, staged.size(), name.suffix()));
         staged.add(new Staged(from, to));
         return from.toString();
     }
@@ -147,9 +146,8 @@ public final class UnitCommitProtocol extends FileCommitProtocol implements Seri
         if (fs.exists(file.to())) {
             fs.delete(file.from(), false);
         } else if (!fs.exists(file.from())) {
-            throw new IOException(
-                    "%s is gone, so that %s cannot be committed: a later run has taken over the output"
-                            .formatted(file.from(), file.to()));
+            throw new IOException("%s is gone, so that %s cannot be committed: a later run has taken over the output"
+                    .formatted(file.from(), file.to()));
         } else {
             throw new IOException("%s cannot be renamed to %s".formatted(file.from(), file.to()));
         }

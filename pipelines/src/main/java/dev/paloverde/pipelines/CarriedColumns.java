@@ -85,8 +85,7 @@ public final class CarriedColumns {
     public StructType rename(StructType input) {
         StructType renamed = new StructType();
         for (StructField field : input.fields()) {
-            renamed = renamed.add(
-                    new StructField(names.get(field.name()), field.dataType(), true, field.metadata()));
+            renamed = renamed.add(new StructField(names.get(field.name()), field.dataType(), true, field.metadata()));
         }
         return renamed;
     }

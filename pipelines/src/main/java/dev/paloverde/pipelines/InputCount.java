@@ -52,7 +52,8 @@ public final class InputCount {
                 .agg(
                         functions.count(functions.lit(1)).as(ROWS),
                         functions.count_if(functions.col(SELECTED)).as(SELECTED),
-                        functions.coalesce(
+                        functions
+                                .coalesce(
                                         functions.sum(functions.when(functions.col(SELECTED), functions.col(BYTES))),
                                         functions.lit(0L))
                                 .as(BYTES),

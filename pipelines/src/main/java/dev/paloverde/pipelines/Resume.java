@@ -70,7 +70,9 @@ public final class Resume {
                 .join(counts, same, "left_outer")
                 .select(
                         functions.col("input.*"),
-                        functions.coalesce(side("done", DONE), functions.lit(0L)).as(DONE))
+                        functions
+                                .coalesce(side("done", DONE), functions.lit(0L))
+                                .as(DONE))
                 .withColumn(OCCURRENCE, occurrence)
                 .where(functions.col(OCCURRENCE).gt(functions.col(DONE)))
                 .select(columnsOf(rows));
