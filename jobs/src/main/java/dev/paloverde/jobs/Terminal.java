@@ -42,6 +42,14 @@ final class Terminal {
         err.flush();
     }
 
+    /** Says that something broke, and where. */
+    synchronized void failure(String text, Throwable failure) {
+        endLine();
+        err.println(text);
+        failure.printStackTrace(err);
+        err.flush();
+    }
+
     /** Says how far it is; takes the place of what was said so before. */
     synchronized void progress(String text) {
         if (interactive) {
