@@ -151,7 +151,7 @@ final class Input {
         List<Column> carried = new ArrayList<>(List.of(columns.columns()));
         carried.add(functions.input_file_name().as(FILE));
         carried.add(where().as(SELECTED));
-        Dataset<Row> marked = rows.select(carried.toArray(Column[]::new));
+        Dataset<Row> marked = step.prepare(rows.select(carried.toArray(Column[]::new)));
         Column selected = functions.col(SELECTED);
         if (options.sample != null) {
             selected = selected.and(Selection.sample(marked.schema(), columns.names(), options.sample));

@@ -97,7 +97,10 @@ public final class Main {
         if (e instanceof CommandLine.UnmatchedArgumentException unmatched) {
             List<String> near = unmatched.getSuggestions();
             if (!near.isEmpty()) {
-                suggestions.append("Did you mean ").append(String.join(" or ", near)).append("? ");
+                suggestions
+                        .append("Did you mean ")
+                        .append(String.join(" or ", near))
+                        .append("? ");
             }
         }
         CommandLine.Model.CommandSpec spec = e.getCommandLine().getCommandSpec();

@@ -174,9 +174,10 @@ final class RowJob {
 
     /** {@return the rows to do, with their row keys} */
     private Dataset<Row> todo(Prepared prepared, boolean resuming) {
-        Dataset<Row> rows = prepared.input()
-                .selected(prepared.columns())
-                .withColumn(Step.ROW_KEY, prepared.step().rowKey());
+        Dataset<Row> carried = prepared.input().selected(prepared.columns());
+        List<Column> columns = new ArrayList<>(carriedColumns(prepared));
+        columns.add(prepared.step().rowKey().as(Step.ROW_KEY));
+        Dataset<Row> rows = prepared.step().prepare(carried).select(columns.toArray(Column[]::new));
         return resuming ? Resume.remaining(rows, done(prepared), prepared.keys()) : rows;
     }
 
@@ -197,7 +198,9 @@ final class RowJob {
         long rows = inspection.selected();
         long bytes = inspection.bytes();
         if (resuming) {
-            Row total = InputCount.total(todo, prepared.step().bytes()).head();
+            Row total = InputCount.total(
+                            prepared.step().prepare(todo), prepared.step().bytes())
+                    .head();
             rows = total.getLong(0);
             bytes = total.getLong(1);
         }
@@ -225,12 +228,15 @@ final class RowJob {
     }
 
     private static Column[] columns(Prepared prepared) {
-        List<Column> columns = new ArrayList<>();
-        prepared.columns().names().forEach(name -> columns.add(functions.col("`" + name.replace("`", "``") + "`")));
+        List<Column> columns = new ArrayList<>(carriedColumns(prepared));
         for (String name : prepared.step().results().fieldNames()) {
             columns.add(functions.col(name));
         }
         return columns.toArray(Column[]::new);
+    }
+
+    private static List<Column> carriedColumns(Prepared prepared) {
+        return prepared.columns().names().stream().map(CarriedColumns::column).toList();
     }
 
     private ExitCode dryRun(Prepared prepared) {
@@ -239,10 +245,26 @@ final class RowJob {
         Dataset<Row> todo = todo(prepared, resuming);
         UnitPlan plan = plan(prepared, inspection, todo, resuming);
         sayPlan("(dry run)", prepared, inspection, plan);
+        sayTokens(prepared, todo, plan);
         terminal.say("Nothing was written.");
         return inspection.corrupt().isEmpty() || inputOptions.onCorruptFile == InputOptions.OnCorruptFile.SKIP
                 ? ExitCode.OK
                 : ExitCode.INPUT_INCOMPLETE;
+    }
+
+    private void sayTokens(Prepared prepared, Dataset<Row> todo, UnitPlan plan) {
+        Row counted = prepared.step()
+                .prepare(todo)
+                .agg(
+                        functions.coalesce(functions.sum(prepared.step().tokens()), functions.lit(0L)),
+                        functions.count(prepared.step().tokens()))
+                .head();
+        terminal.say("  tokens   %,d to read, exactly, in %,d rows; %,d rows will fail for what they hold"
+                .formatted(counted.getLong(0), counted.getLong(1), plan.rows() - counted.getLong(1)));
+        if (prepared.step().newTokensPerRow() > 0) {
+            terminal.say("           %,d to generate, at most"
+                    .formatted(counted.getLong(1) * prepared.step().newTokensPerRow()));
+        }
     }
 
     private void sayPlan(String run, Prepared prepared, Input.Inspection inspection, UnitPlan plan) {

@@ -46,7 +46,8 @@ abstract class SparkCommand implements Callable<Integer> {
             builder.master("local[*]");
         }
         if (!given.contains("spark.app.name") || given.get("spark.app.name").startsWith("dev.paloverde.")) {
-            builder.appName("paloverde " + getClass().getAnnotation(Command.class).name());
+            builder.appName(
+                    "paloverde " + getClass().getAnnotation(Command.class).name());
         }
         if (!given.contains(EXTENSIONS)) {
             builder.config(EXTENSIONS, Extensions.CLASS);

@@ -31,7 +31,7 @@ final class SqlCommand extends SparkCommand {
             try {
                 Dataset<Row> result = spark.sql(statement);
                 if (result.schema().length() > 0) {
-                    terminal().say(result.showString(SHOWN_ROWS, 0, false));
+                    terminal().say(Table.of(result, SHOWN_ROWS).toString());
                 }
             } catch (Exception e) {
                 if (e instanceof org.apache.spark.sql.AnalysisException) {

@@ -79,6 +79,11 @@ record ShoutSteps(int loudness, int millis, String log) implements Steps {
         }
 
         @Override
+        public Dataset<Row> prepare(Dataset<Row> carried) {
+            return carried;
+        }
+
+        @Override
         public Column rowKey() {
             return functions.md5(functions.col(column).cast("binary"));
         }
@@ -86,6 +91,11 @@ record ShoutSteps(int loudness, int millis, String log) implements Steps {
         @Override
         public Column bytes() {
             return functions.octet_length(functions.col(column));
+        }
+
+        @Override
+        public Column tokens() {
+            return functions.length(functions.col(column)).cast("long");
         }
 
         @Override

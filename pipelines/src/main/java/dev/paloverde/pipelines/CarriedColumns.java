@@ -81,6 +81,11 @@ public final class CarriedColumns {
         return rows.select(columns());
     }
 
+    /** {@return the column of exactly this name, dots and all} */
+    public static Column column(String name) {
+        return PromptTemplate.column(name);
+    }
+
     /** {@return the schema of the rows under the carried names} */
     public StructType rename(StructType input) {
         StructType renamed = new StructType();

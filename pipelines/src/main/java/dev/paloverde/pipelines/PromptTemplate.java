@@ -33,9 +33,11 @@ public final class PromptTemplate {
         }
     }
 
+    private final String written;
     private final List<Part> parts;
 
-    private PromptTemplate(List<Part> parts) {
+    private PromptTemplate(String written, List<Part> parts) {
+        this.written = written;
         this.parts = List.copyOf(parts);
     }
 
@@ -75,7 +77,7 @@ public final class PromptTemplate {
             }
         }
         flush(literal, parts);
-        return new PromptTemplate(parts);
+        return new PromptTemplate(template, parts);
     }
 
     /** {@return the names of the columns in it, in order of first use} */
@@ -94,6 +96,21 @@ public final class PromptTemplate {
         return parts.isEmpty()
                 ? functions.lit("")
                 : functions.concat(parts.stream().map(Part::column).toArray(Column[]::new));
+    }
+
+    /** {@return the template with each of its columns under the name it is carried as} */
+    public PromptTemplate rename(CarriedColumns columns) {
+        return new PromptTemplate(
+                written,
+                parts.stream()
+                        .map(part -> part instanceof Field field ? new Field(columns.carriedAs(field.name())) : part)
+                        .toList());
+    }
+
+    /** {@return the template as it was written} */
+    @Override
+    public String toString() {
+        return written;
     }
 
     /** {@return the column of exactly this name, dots and all} */

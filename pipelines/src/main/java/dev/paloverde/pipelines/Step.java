@@ -44,11 +44,17 @@ public interface Step {
      */
     SortedMap<String, String> mapping();
 
-    /** {@return the row key that {@link #apply} will give a row, as an expression on the carried columns} */
+    /** {@return the carried columns, and what {@link #rowKey} and {@link #bytes} need besides} */
+    Dataset<Row> prepare(Dataset<Row> carried);
+
+    /** {@return the row key that {@link #apply} will give a row, as an expression on prepared columns} */
     Column rowKey();
 
-    /** {@return the bytes of text the model reads of a row, as an expression on the carried columns} */
+    /** {@return the bytes of text the model reads of a row, as an expression on prepared columns} */
     Column bytes();
+
+    /** {@return the tokens the model will read of a row, counted by its tokenizer, as an expression on prepared columns} */
+    Column tokens();
 
     /** {@return the most tokens a row adds to what it was given} */
     int newTokensPerRow();
