@@ -50,10 +50,9 @@ final class InputOptions {
 
     @Option(
             names = "--text-row",
-            defaultValue = "LINE",
             paramLabel = "WHAT",
             description = "What a row of plain text is: line or file (default: line).")
-    TextRow textRow;
+    TextRow textRow = TextRow.LINE;
 
     @Option(
             names = "--where",
@@ -76,11 +75,10 @@ final class InputOptions {
 
     @Option(
             names = "--on-corrupt-file",
-            defaultValue = "REPORT",
             paramLabel = "WHAT",
             description =
                     "What to do if Parquet files cannot be read, or not to their end: report takes all that can be"
                             + " read, names the files and ends with exit status 8; skip does the same and ends with 0; fail"
                             + " ends before any work with 3 (default: report).")
-    OnCorruptFile onCorruptFile;
+    OnCorruptFile onCorruptFile = OnCorruptFile.REPORT;
 }

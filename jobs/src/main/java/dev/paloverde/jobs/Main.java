@@ -26,6 +26,7 @@ import picocli.CommandLine.ParameterException;
             ChooseCommand.class,
             EmbedCommand.class,
             SqlCommand.class,
+            DemoCommand.class,
             CommandLine.HelpCommand.class
         },
         exitCodeListHeading = "%nExit status:%n",

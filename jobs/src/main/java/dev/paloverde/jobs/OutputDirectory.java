@@ -16,6 +16,12 @@ import org.apache.hadoop.fs.FSDataOutputStream;
 import org.apache.hadoop.fs.FileStatus;
 import org.apache.hadoop.fs.FileSystem;
 import org.apache.hadoop.fs.Path;
+import org.apache.spark.sql.Dataset;
+import org.apache.spark.sql.Row;
+import org.apache.spark.sql.SparkSession;
+import org.apache.spark.sql.types.StructType;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
  * An output as it lies on disk:
@@ -32,6 +38,7 @@ import org.apache.hadoop.fs.Path;
  * Names that begin with an underscore are hidden from Spark and from whoever reads the directory as a table.
  */
 final class OutputDirectory {
+    private static final Logger LOG = LoggerFactory.getLogger(OutputDirectory.class);
     private static final String HOME = "_paloverde";
 
     /** Where an output stands before a run. */
@@ -45,12 +52,10 @@ final class OutputDirectory {
     }
 
     private final Path path;
-    private final Configuration configuration;
     private final FileSystem fs;
 
-    private OutputDirectory(Path path, Configuration configuration, FileSystem fs) {
+    private OutputDirectory(Path path, FileSystem fs) {
         this.path = path;
-        this.configuration = configuration;
         this.fs = fs;
     }
 
@@ -63,7 +68,7 @@ final class OutputDirectory {
         try {
             Path path = new Path(location);
             FileSystem fs = path.getFileSystem(configuration);
-            return new OutputDirectory(fs.makeQualified(path), configuration, fs);
+            return new OutputDirectory(fs.makeQualified(path), fs);
         } catch (IOException | IllegalArgumentException e) {
             throw new PaloverdeException(
                     ErrorCode.OUTPUT_UNWRITABLE,
@@ -172,9 +177,14 @@ final class OutputDirectory {
         fs.delete(UnitCommitProtocol.staging(path, run), true);
     }
 
-    /** {@return how many unit files there are} */
-    int units() {
-        return visible().size();
+    /**
+     * {@return rows of this output}
+     *
+     * @param columns the columns to read
+     * @param files a pattern of the names of the files to read
+     */
+    Dataset<Row> read(SparkSession spark, StructType columns, String files) {
+        return spark.read().schema(columns).option("pathGlobFilter", files).parquet(path.toString());
     }
 
     /** Writes one of the files beside the rows, whole or not at all; what had the name is replaced. */
@@ -193,10 +203,6 @@ final class OutputDirectory {
     /** {@return where a file beside the rows is} */
     Path beside(String name) {
         return new Path(home(), name);
-    }
-
-    Configuration configuration() {
-        return configuration;
     }
 
     private Path home() {
@@ -240,8 +246,7 @@ final class OutputDirectory {
                 }
             } catch (JsonProcessingException e) {
                 // a manifest is a report; a broken one is left as it is
-                org.slf4j.LoggerFactory.getLogger(OutputDirectory.class)
-                        .warn("{} is not a run manifest: {}", file.getPath(), e.getOriginalMessage());
+                LOG.warn("{} is not a run manifest: {}", file.getPath(), e.getOriginalMessage());
             }
         }
     }

@@ -13,19 +13,17 @@ final class OutputOptions {
 
     @Option(
             names = "--on-existing",
-            defaultValue = "RESUME",
             paramLabel = "WHAT",
             description = "What to do if the output holds rows: resume goes on where a run of the same job ended, and"
                     + " refuses rows of another job; append adds this job's rows to those of others, told apart by"
                     + " receipt; overwrite removes what Paloverde wrote there; fail refuses (default: resume).")
-    OnExisting onExisting;
+    OnExisting onExisting = OnExisting.RESUME;
 
     @Option(
             names = "--compression",
-            defaultValue = "zstd",
             paramLabel = "CODEC",
             description = "Compression of the Parquet files: zstd, snappy, gzip, lz4 or none (default: zstd).")
-    String compression;
+    String compression = "zstd";
 
     @Option(
             names = "--unit-tokens",
@@ -39,12 +37,11 @@ final class OutputOptions {
 
     @Option(
             names = "--max-error-rate",
-            defaultValue = "1",
             paramLabel = "SHARE",
             description =
                     "The largest share of this run's rows that may fail, 0 to 1; if more do, all is written and the"
                             + " exit status is 7 (default: 1).")
-    double maxErrorRate;
+    double maxErrorRate = 1;
 
     @Option(
             names = "--dry-run",

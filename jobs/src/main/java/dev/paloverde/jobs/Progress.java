@@ -73,7 +73,9 @@ final class Progress extends SparkListener {
     private void learn(SparkPlanInfo plan) {
         if (plan.nodeName().startsWith(node)) {
             for (SQLMetricInfo metric : CollectionConverters.asJava(plan.metrics())) {
-                names.put(metric.accumulatorId(), metric.name());
+                if (!metric.metricType().equals("average")) {
+                    names.put(metric.accumulatorId(), metric.name());
+                }
             }
         }
         for (SparkPlanInfo child : CollectionConverters.asJava(plan.children())) {

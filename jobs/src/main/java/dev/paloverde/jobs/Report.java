@@ -1,5 +1,6 @@
 package dev.paloverde.jobs;
 
+import dev.paloverde.gpu.ErrorCode;
 import dev.paloverde.gpu.PaloverdeException;
 import dev.paloverde.pipelines.CarriedColumns;
 import dev.paloverde.pipelines.UnitPlan;
@@ -33,6 +34,7 @@ final class Report {
     private RunManifest.Plan plan;
     private RunManifest.Results results;
     private SortedMap<String, Long> metrics;
+    private int engines;
 
     Report(SparkSession spark, String run, List<String> arguments, JobDescription job, OutputDirectory output) {
         this.output = output;
@@ -66,8 +68,13 @@ final class Report {
         plan = new RunManifest.Plan(rowsDoneBefore, units.rows(), units.tokens(), units.units());
     }
 
-    void metrics(SortedMap<String, Long> sums) {
+    /**
+     * @param sums over all tasks
+     * @param count how many executors there are, each with its engine
+     */
+    void metrics(SortedMap<String, Long> sums, int count) {
         metrics = sums;
+        engines = count;
     }
 
     void results(Summary summary) {
@@ -79,6 +86,10 @@ final class Report {
                 summary.tokensIn(),
                 summary.tokensOut(),
                 computing == 0 ? 0 : (summary.tokensIn() + summary.tokensOut()) / computing);
+    }
+
+    RunManifest.Results results() {
+        return results;
     }
 
     /** Notes how long a phase took that began at a reading of {@link System#nanoTime}. */
@@ -117,6 +128,7 @@ final class Report {
                 results,
                 metrics,
                 seconds,
+                engineShare().orElse(null),
                 exitStatus,
                 error);
         try {
@@ -124,7 +136,7 @@ final class Report {
         } catch (IOException e) {
             if (state == RunManifest.State.RUNNING) {
                 throw new PaloverdeException(
-                        dev.paloverde.gpu.ErrorCode.OUTPUT_UNWRITABLE,
+                        ErrorCode.OUTPUT_UNWRITABLE,
                         "%s cannot be written: %s".formatted(output.beside(name()), e.getMessage()),
                         e);
             }
@@ -147,11 +159,22 @@ final class Report {
                         results.tokensOut(),
                         results.tokensPerSecond(),
                         ProgressLine.clock(seconds.get("computing"))));
+        engineShare()
+                .ifPresent(share -> lines.add(
+                        "  engine   busy %.0f%% of that time, on %,d executors".formatted(100 * share, engines)));
         for (RunManifest.RowErrors error : results.errors()) {
             lines.add("  %s: %,d rows, such as %s: %s"
                     .formatted(error.code(), error.rows(), error.exampleKey(), error.exampleMessage()));
         }
         return lines;
+    }
+
+    /** {@return the share of the time of computing in which engines ran a step} */
+    private Optional<Double> engineShare() {
+        double computing = seconds.getOrDefault("computing", 0.0);
+        return metrics == null || computing == 0 || !metrics.containsKey(Metrics.ENGINE_NANOS)
+                ? Optional.empty()
+                : Optional.of(metrics.get(Metrics.ENGINE_NANOS) / 1e9 / computing / engines);
     }
 
     private static String now() {

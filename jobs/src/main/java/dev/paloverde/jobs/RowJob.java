@@ -17,7 +17,6 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Optional;
 import java.util.Set;
-import java.util.SortedMap;
 import java.util.TreeMap;
 import java.util.concurrent.ThreadLocalRandom;
 import org.apache.spark.sql.Column;
@@ -76,15 +75,30 @@ final class RowJob {
     }
 
     /**
+     * How a run ended.
+     *
+     * @param exit the exit status
+     * @param results what it wrote; absent after a dry run
+     * @param seconds how long it took
+     */
+    record Outcome(ExitCode exit, RunManifest.Results results, double seconds) {}
+
+    /**
      * Runs the job.
      *
      * @throws PaloverdeException of job scope
      */
     ExitCode run() {
+        return perform().exit();
+    }
+
+    /** See {@link #run}. */
+    Outcome perform() {
+        long begun = System.nanoTime();
         checkRanges();
         Prepared prepared = prepare();
         if (outputOptions.dryRun) {
-            return dryRun(prepared);
+            return new Outcome(dryRun(prepared), null, (System.nanoTime() - begun) / 1e9);
         }
         String run = RUN_NAME.format(Instant.now())
                 + "-%06x".formatted(ThreadLocalRandom.current().nextInt(1 << 24));
@@ -94,7 +108,7 @@ final class RowJob {
         try {
             ExitCode exit = run(prepared, run, report);
             report.end(exit, Optional.empty());
-            return exit;
+            return new Outcome(exit, report.results(), (System.nanoTime() - begun) / 1e9);
         } catch (RuntimeException e) {
             report.end(Failures.exitCode(e), Optional.of(e));
             throw e;
@@ -127,7 +141,7 @@ final class RowJob {
                 write(plan.divide(todo, prepared.keys()), prepared, run);
             } finally {
                 spark.sparkContext().removeSparkListener(progress);
-                report.metrics(progress.read().metrics());
+                report.metrics(progress.read().metrics(), Math.max(1, executors()));
             }
         }
         report.seconds("computing", computing);
@@ -136,6 +150,12 @@ final class RowJob {
         report.seconds("total", begun);
         sayEnd(prepared, report, inspection);
         return exitCode(summary, inspection);
+    }
+
+    /** {@return how many executors there are; the driver counts where it is the executor} */
+    private int executors() {
+        int all = spark.sparkContext().statusTracker().getExecutorInfos().length;
+        return spark.sparkContext().isLocal() ? all : all - 1;
     }
 
     private Prepared prepare() {
@@ -187,9 +207,8 @@ final class RowJob {
                 .rename(prepared.input().schema())
                 .add(Step.ROW_KEY, "string")
                 .add(Step.RECEIPT, "string");
-        return spark.read()
-                .schema(schema)
-                .parquet(prepared.output().path().toString())
+        return prepared.output()
+                .read(spark, schema, UnitCommitProtocol.UNIT + "*.parquet")
                 .where(functions.col(Step.RECEIPT).equalTo(prepared.step().receipt()))
                 .drop(Step.RECEIPT);
     }
@@ -282,8 +301,7 @@ final class RowJob {
         prepared.step().mapping().forEach((part, column) -> terminal.say("  %-8s %s".formatted(part, column)));
         terminal.say("  output   " + prepared.output().path());
         terminal.say("  receipt  " + prepared.step().receipt());
-        SortedMap<String, String> description = prepared.step().description();
-        terminal.say("           " + description);
+        terminal.say("  model    " + prepared.step().model());
         terminal.say("  to do    %,d rows (%,d done before), about %,d tokens in %,d units on %s"
                 .formatted(
                         plan.rows(),

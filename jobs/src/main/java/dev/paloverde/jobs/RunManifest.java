@@ -23,6 +23,7 @@ import java.util.TreeMap;
  * @param results what came out of this run
  * @param metrics totals of the functions' metrics over the tasks that succeeded, by name
  * @param seconds time by phase
+ * @param engineShare the share of the time of computing in which the executors' engines ran a step
  * @param exitStatus the process's exit status
  * @param error the failure that ended it
  */
@@ -42,6 +43,7 @@ record RunManifest(
         Results results,
         SortedMap<String, Long> metrics,
         SortedMap<String, Double> seconds,
+        Double engineShare,
         Integer exitStatus,
         Failure error) {
 
@@ -142,6 +144,7 @@ record RunManifest(
                 results,
                 metrics,
                 seconds,
+                engineShare,
                 exitStatus,
                 error);
     }

@@ -1,14 +1,10 @@
 package dev.paloverde.jobs;
 
 import dev.paloverde.pipelines.Step;
-import java.io.IOException;
-import java.io.UncheckedIOException;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
-import org.apache.hadoop.fs.FileStatus;
-import org.apache.hadoop.fs.Path;
 import org.apache.spark.sql.Column;
 import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Row;
@@ -34,17 +30,7 @@ record Summary(
         long tokensOut) {
 
     static Summary of(SparkSession spark, OutputDirectory output, String run, Step step) {
-        String files = UnitCommitProtocol.UNIT + "*-" + run + "-*.parquet";
-        Path pattern = new Path(output.path(), files);
-        try {
-            FileStatus[] found = pattern.getFileSystem(output.configuration()).globStatus(pattern);
-            if (found == null || found.length == 0) {
-                return new Summary(0, new TreeMap<>(), List.of(), 0, 0);
-            }
-        } catch (IOException e) {
-            throw new UncheckedIOException(e);
-        }
-        Dataset<Row> written = spark.read().schema(step.results()).parquet(pattern.toString());
+        Dataset<Row> written = output.read(spark, step.results(), UnitCommitProtocol.UNIT + "*-" + run + "-*.parquet");
         List<Row> groups = written.groupBy(Step.STATUS, Step.ERROR_CODE)
                 .agg(
                         functions.count(functions.lit(1)).as("rows"),

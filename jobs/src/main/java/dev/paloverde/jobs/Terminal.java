@@ -1,5 +1,6 @@
 package dev.paloverde.jobs;
 
+import java.io.OutputStream;
 import java.io.PrintStream;
 
 /**
@@ -22,6 +23,11 @@ final class Terminal {
 
     static Terminal standard() {
         return new Terminal(System.out, System.err, System.console() != null);
+    }
+
+    /** {@return the same terminal for a job within a command: its report stays unsaid} */
+    Terminal withoutReports() {
+        return new Terminal(new PrintStream(OutputStream.nullOutputStream()), err, interactive);
     }
 
     boolean isInteractive() {

@@ -41,13 +41,8 @@ class RowJobTest {
     @BeforeEach
     void options() {
         input = new InputOptions();
-        input.textRow = InputOptions.TextRow.LINE;
-        input.onCorruptFile = InputOptions.OnCorruptFile.REPORT;
         output = new OutputOptions();
         output.output = directory.resolve("out").toString();
-        output.onExisting = OnExisting.RESUME;
-        output.compression = "zstd";
-        output.maxErrorRate = 1;
     }
 
     private ExitCode run(ShoutSteps steps) {

@@ -59,6 +59,11 @@ record ShoutSteps(int loudness, int millis, String log) implements Steps {
         }
 
         @Override
+        public String model() {
+            return "none";
+        }
+
+        @Override
         public StructType results() {
             return RESULTS;
         }

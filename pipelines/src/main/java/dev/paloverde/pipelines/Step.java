@@ -30,6 +30,9 @@ public interface Step {
     /** {@return the name of the function, {@code generate} for instance} */
     String name();
 
+    /** {@return where the model is, as users name it} */
+    String model();
+
     /** {@return the columns that {@link #apply} adds, in order} */
     StructType results();
 
@@ -39,9 +42,7 @@ public interface Step {
     /** {@return what the receipt is the digest of, by name, for people to compare} */
     SortedMap<String, String> description();
 
-    /**
-     * {@return the input columns it reads, by the part they play}
-     */
+    /** {@return the input columns it reads, by the part they play} */
     SortedMap<String, String> mapping();
 
     /** {@return the carried columns, and what {@link #rowKey} and {@link #bytes} need besides} */

@@ -27,6 +27,7 @@ public final class TextStep implements Step {
     private final TextOptions options;
     private final Receipt receipt;
     private final StructType results;
+    private final String model;
     private final int newTokensPerRow;
     private final Column rowKey;
     private final Column tokens;
@@ -59,9 +60,9 @@ public final class TextStep implements Step {
         this.options = source.choices().map(input::choices).orElse(input);
         this.receipt = Paloverde.receipt(spark, operation, options);
         this.results = Paloverde.results(spark, operation, options);
-        this.newTokensPerRow = operation == Operation.GENERATE
-                ? Settings.resolve(operation, call, session(spark)).value(Settings.MAX_TOKENS)
-                : 0;
+        Settings settings = Settings.resolve(operation, call, session(spark));
+        this.model = settings.value(Settings.MODEL);
+        this.newTokensPerRow = operation == Operation.GENERATE ? settings.value(Settings.MAX_TOKENS) : 0;
         this.rowKey = Paloverde.rowKey(operation, options);
         this.tokens = Paloverde.tokens(spark, operation, options);
     }
@@ -81,6 +82,11 @@ public final class TextStep implements Step {
     @Override
     public String name() {
         return operation.toString();
+    }
+
+    @Override
+    public String model() {
+        return model;
     }
 
     @Override

@@ -1,0 +1,41 @@
+package dev.paloverde.jobs;
+
+import java.io.IOException;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import org.knowm.xchart.BitmapEncoder;
+import org.knowm.xchart.CategoryChart;
+import org.knowm.xchart.CategoryChartBuilder;
+import org.knowm.xchart.style.Styler;
+
+/** Pictures of results. */
+final class Plots {
+    private Plots() {}
+
+    /**
+     * Draws bars of the target's and the draft's values side by side.
+     *
+     * @param file a PNG
+     * @param target values by name, in the order of the bars
+     * @param draft values for the same names
+     */
+    static void bars(Path file, String title, String unit, Map<String, Double> target, Map<String, Double> draft)
+            throws IOException {
+        CategoryChart chart = new CategoryChartBuilder()
+                .width(900)
+                .height(480)
+                .title(title)
+                .yAxisTitle(unit)
+                .theme(Styler.ChartTheme.GGPlot2)
+                .build();
+        chart.getStyler().setLegendPosition(Styler.LegendPosition.InsideNW);
+        chart.getStyler().setXAxisLabelRotation(30);
+        chart.getStyler().setYAxisLogarithmic(true);
+        List<String> names = new ArrayList<>(target.keySet());
+        chart.addSeries("target", names, new ArrayList<>(target.values()));
+        chart.addSeries("draft", names, names.stream().map(draft::get).toList());
+        BitmapEncoder.saveBitmap(chart, file.toString(), BitmapEncoder.BitmapFormat.PNG);
+    }
+}
