@@ -1,0 +1,718 @@
+// Attention forward for Hopper (sm_90a): out = softmax(scale Q K^T) V, row by row over the keys the row may see.
+//
+// One persistent block per multiprocessor. Warpgroup 0 drives the copy engine: it fetches work, loads each tile of
+// queries and streams keys and values through a ring of shared-memory slots. The other warpgroups own 64 query rows
+// each and run one endless pipeline over all their tiles: while the tensor cores compute the next scores S' = Q K'^T
+// and add P V to the output, the exponentials of S' are taken; the next tile's first scores overlap this tile's last
+// product. Named barriers make the warpgroups take turns at the tensor cores (ping-pong), so that one's softmax hides
+// under another's products.
+//
+// Sources: FlashAttention-3 (arXiv 2407.08608) for the warp-specialised pipeline; FlashAttention-4 (arXiv 2603.05451)
+// for the lazy rescale and the exponential on the multiply-add units.
+//
+// A row's result depends on its own query, keys and values alone: keys are taken in blocks that start at multiples of
+// the block size, in descending order, and a block the row cannot see leaves its state untouched.
+
+#include "attention.cuh"
+#include "hopper.cuh"
+#include "wgmma.cuh"
+
+using namespace hopper;
+
+namespace attention {
+
+// Compile-time shape of a kernel.
+template <typename ElementType, int kHeadQk_, int kHeadV_, int kRowGroups_, int kBlockKeys_, int kQuerySlots_,
+          int kKeySlots_, int kEmulated_, bool kLazyRescale_, bool kPingPong_>
+struct Shape {
+    using Element = ElementType;
+    static constexpr int kHeadQk = kHeadQk_;
+    static constexpr int kHeadV = kHeadV_;
+    static constexpr int kRowGroups = kRowGroups_;            // consumer warpgroups, 64 rows each
+    static constexpr int kRows = 64 * kRowGroups;
+    static constexpr int kBlockKeys = kBlockKeys_;
+    static constexpr int kQuerySlots = kQuerySlots_;          // 1 or 2
+    static constexpr int kKeySlots = kKeySlots_;              // slots of the ring that keys and values share
+    static constexpr int kEmulated = kEmulated_;              // of 16 exponentials, how many on multiply-add units
+    static constexpr bool kLazyRescale = kLazyRescale_;
+    static constexpr bool kPingPong = kPingPong_;
+    static constexpr int kThreads = 128 * (1 + kRowGroups);
+    static constexpr int kPanelsQk = (kHeadQk + 63) / 64;
+    static constexpr int kPanelsV = (kHeadV + 63) / 64;
+    static constexpr int kQueryPanelBytes = kRows * 128;
+    static constexpr int kKeyPanelBytes = kBlockKeys * 128;
+    static constexpr int kQueryBytes = kPanelsQk * kQueryPanelBytes;
+    static constexpr int kKeyBytes = kPanelsQk * kKeyPanelBytes;
+    static constexpr int kValueBytes = kPanelsV * kKeyPanelBytes;
+    static constexpr int kSlotBytes = kKeyBytes > kValueBytes ? kKeyBytes : kValueBytes;
+    // Shared memory: barriers, tile records, what finished rows need besides their output, queries, the ring.
+    static constexpr int kQueryFull = 0;
+    static constexpr int kQueryEmpty = kQueryFull + 8 * kQuerySlots;
+    static constexpr int kKeyFull = kQueryEmpty + 8 * kQuerySlots;
+    static constexpr int kKeyEmpty = kKeyFull + 8 * kKeySlots;
+    static constexpr int kTiles = 512;
+    static constexpr int kSums = 1024;  // of each row: the maximum taken out, the sum
+    static constexpr int kQueries = kSums + (8 * kRows + 1023) / 1024 * 1024;
+    static constexpr int kRing = kQueries + kQuerySlots * kQueryBytes;
+    static constexpr int kSharedBytes = kRing + kKeySlots * kSlotBytes;
+    // 512 per thread index in all; the producer needs about 40 to keep clear of local memory.
+    static constexpr int kConsumerRegisters = kRowGroups == 1 ? 240 : kRowGroups == 2 ? 232 : kRowGroups == 3 ? 160 : 112;
+    static constexpr int kProducerRegisters = kRowGroups == 3 ? 32 : kRowGroups == 4 ? 32 : 40;
+    static_assert(kBlockKeys % 16 == 0 && kSlotBytes % 1024 == 0, "tiles keep the swizzle's 1024-byte grid");
+    static_assert(kSharedBytes <= 232448, "a block has 227 KiB of shared memory");
+};
+
+// What the producer tells the consumers about a tile.
+struct alignas(16) Tile {
+    int32_t sequence;  // -1: no more work
+    int32_t head;
+    int32_t kv_head;
+    int32_t row;       // first query row of the tile in its sequence
+    int32_t length_q;
+    int32_t length_k;
+    int32_t start_q;   // first query token of the sequence (0 without starts_q)
+    int32_t first_block;
+    int32_t last_block;  // blocks of keys last_block..first_block, taken downwards; -1..-1, all zeros, when none is seen
+    int2 clear[4];       // for each 64 rows, blocks [x, y) that all of them see whole
+};
+constexpr int kTileSlots = 4;
+
+struct Interval {
+    int32_t first;
+    int32_t end;
+};
+
+// The keys that query `row` of the tile's sequence may see.
+__device__ __forceinline__ Interval visible(const Arguments& a, const Tile& tile, int row) {
+    row = min(row, tile.length_q - 1);
+    if (a.visible != nullptr) {
+        const int64_t start = a.starts_q != nullptr ? tile.start_q : static_cast<int64_t>(tile.sequence) * a.tokens_q;
+        const int2 interval = __ldg(a.visible + start + row);
+        return {max(interval.x, 0), min(interval.y, tile.length_k)};
+    }
+    const int key = row + tile.length_k - tile.length_q;
+    return {max(key - a.window_left, 0), min(key + a.window_right + 1, tile.length_k)};
+}
+
+extern __shared__ __align__(1024) char shared[];
+
+__device__ __forceinline__ uint32_t shared_offset(int offset) { return shared_address(shared) + offset; }
+
+__device__ __forceinline__ Tile* tile_record(int offset, uint32_t number) {
+    return reinterpret_cast<Tile*>(shared + offset) + number % kTileSlots;
+}
+
+// A position in a ring of slots, with the parity of the current turn.
+template <int kSlots>
+struct Ring {
+    uint32_t slot = 0;
+    uint32_t turn = 0;
+    __device__ __forceinline__ void advance() {
+        if (++slot == kSlots) {
+            slot = 0;
+            turn ^= 1;
+        }
+    }
+};
+
+// ---------------------------------------------------------------------------------------------------------------------
+// Producer
+// ---------------------------------------------------------------------------------------------------------------------
+
+template <typename S>
+struct Producer {
+    const Arguments& a;
+
+    Ring<S::kKeySlots> key_ring;
+    int sequence = 0;        // where the walk through the sequences stands
+    int tiles_before = 0;    // tiles of the sequences already passed
+
+    // Finds tile number `index` in the order of work and writes its record; false when there is none. The record, not
+    // registers, carries what one step tells the next: the producer has few of them.
+    __device__ __forceinline__ bool find(int index, Tile& tile) {
+        int row_blocks;
+        int heads;
+        if (a.starts_q == nullptr) {
+            row_blocks = (a.tokens_q + S::kRows - 1) / S::kRows;
+            heads = a.batch * a.heads;
+            if (index >= row_blocks * heads) return false;
+            tile.length_q = a.tokens_q;
+            tile.start_q = 0;
+        } else {
+            while (true) {
+                if (sequence >= a.batch) return false;
+                const int start = __ldg(a.starts_q + sequence);
+                const int length = __ldg(a.starts_q + sequence + 1) - start;
+                tile.start_q = start;
+                tile.length_q = length;
+                row_blocks = (length + S::kRows - 1) / S::kRows;
+                const int here = row_blocks * a.heads;
+                if (index < tiles_before + here) break;
+                tiles_before += here;
+                sequence++;
+            }
+            heads = a.heads;
+            index -= tiles_before;
+        }
+        const int section = index / (a.section * row_blocks);
+        index -= section * a.section * row_blocks;
+        const int width = min(a.section, heads - section * a.section);
+        int row_block = index / width;
+        int head = section * a.section + index - row_block * width;
+        if (a.longest_first) row_block = row_blocks - 1 - row_block;
+        tile.row = row_block * S::kRows;
+        settle();
+        int owner = sequence;
+        if (a.starts_q == nullptr) {
+            owner = head / a.heads;
+            head -= owner * a.heads;
+        }
+        tile.sequence = owner;
+        tile.head = head;
+        tile.kv_head = head / (a.heads / a.kv_heads);
+        tile.length_k = a.starts_k == nullptr ? a.tokens_k : __ldg(a.starts_k + owner + 1) - __ldg(a.starts_k + owner);
+        settle();
+        const int first_key = visible(a, tile, tile.row).first;
+        settle();
+        const int end_key = visible(a, tile, tile.row + S::kRows - 1).end;
+        const bool any = end_key > first_key;
+        tile.first_block = any ? first_key / S::kBlockKeys : -1;
+        tile.last_block = any ? (end_key - 1) / S::kBlockKeys : -1;
+#pragma unroll 1
+        for (int group = 0; group < S::kRowGroups; group++) {
+            settle();
+            tile.clear[group].x =
+                (visible(a, tile, tile.row + 64 * group + 63).first + S::kBlockKeys - 1) / S::kBlockKeys;
+            settle();
+            tile.clear[group].y = max(visible(a, tile, tile.row + 64 * group).end, 0) / S::kBlockKeys;
+        }
+        return true;
+    }
+
+    static __device__ __forceinline__ void settle() { asm volatile("" ::: "memory"); }
+
+    // Tensor 1: keys, 2: values.
+    __device__ __forceinline__ void load(int tensor, uint32_t tile_number, int block) {
+        const Tile& tile = *tile_record(S::kTiles, tile_number);
+        const char* const map = descriptor(a, tile.sequence, tensor);
+        const uint32_t full = shared_offset(S::kKeyFull) + 8 * key_ring.slot;
+        barrier_wait(shared_offset(S::kKeyEmpty) + 8 * key_ring.slot, key_ring.turn ^ 1);
+        barrier_arrive_expecting(full, tensor == 1 ? S::kKeyBytes : S::kValueBytes);
+        const uint32_t slot = shared_offset(S::kRing) + key_ring.slot * S::kSlotBytes;
+        const int panels = tensor == 1 ? S::kPanelsQk : S::kPanelsV;
+#pragma unroll
+        for (int panel = 0; panel < panels; panel++) {
+            copy_tile_3d(slot + panel * S::kKeyPanelBytes, map, full, panel * 64, block * S::kBlockKeys, tile.kv_head,
+                         kEvictLast);
+        }
+        key_ring.advance();
+    }
+
+    __device__ __forceinline__ void run() {
+        uint32_t* const counter = static_cast<uint32_t*>(a.workspace);
+        int index = blockIdx.x;
+        uint32_t number = 0;
+        Ring<S::kQuerySlots> query_ring;
+        bool value_due = false;  // the values of a block follow the keys of the next block
+        int value_block = 0;
+        while (true) {
+            const uint32_t full = shared_offset(S::kQueryFull) + 8 * query_ring.slot;
+            barrier_wait(shared_offset(S::kQueryEmpty) + 8 * query_ring.slot, query_ring.turn ^ 1);
+            Tile& tile = *tile_record(S::kTiles, number);
+            if (!find(index, tile)) {
+                tile.sequence = -1;
+                barrier_arrive(full);
+                break;
+            }
+            index = gridDim.x + atomicAdd(counter, 1u);
+            const char* const maps = descriptor(a, tile.sequence, 0);
+#pragma unroll
+            for (int i = 0; i < 3; i++) descriptor_acquire(maps + i * kDescriptorBytes);
+            barrier_arrive_expecting(full, S::kQueryBytes);
+#pragma unroll
+            for (int panel = 0; panel < S::kPanelsQk; panel++) {
+                copy_tile_3d(shared_offset(S::kQueries) + query_ring.slot * S::kQueryBytes +
+                                 panel * S::kQueryPanelBytes,
+                             maps, full, panel * 64, tile.row, tile.head, kEvictFirst);
+            }
+            query_ring.advance();
+            int block = tile.last_block;
+            load(1, number, block);
+            if (value_due) load(2, number - 1, value_block);
+            while (block > tile.first_block) {
+                load(1, number, block - 1);
+                load(2, number, block);
+                block--;
+            }
+            value_due = true;
+            value_block = block;
+            number++;
+        }
+        if (value_due) load(2, number - 1, value_block);
+        // The last block to leave clears the counters for the next launch.
+        __threadfence();
+        if (atomicInc(counter + 1, gridDim.x - 1) == gridDim.x - 1) *counter = 0;
+    }
+};
+
+// ---------------------------------------------------------------------------------------------------------------------
+// Consumers
+// ---------------------------------------------------------------------------------------------------------------------
+
+__device__ __forceinline__ float exp2_unit(float x) {
+    float y;
+    asm("ex2.approx.ftz.f32 %0, %1;" : "=f"(y) : "f"(x));
+    return y;
+}
+
+// 2^x on the multiply-add units (FlashAttention-4, section on software exponentials): the integer part goes into the
+// exponent bits, a cubic takes the fraction; relative error below 8.8e-5. 2^-127 and less give 0.
+__device__ __forceinline__ float exp2_polynomial(float x) {
+    x = fmaxf(x, -127.0f);
+    float rounded;
+    asm("add.rm.ftz.f32 %0, %1, %2;" : "=f"(rounded) : "f"(x), "f"(12582912.0f));
+    const float fraction = x - (rounded - 12582912.0f);
+    float p = fmaf(0.077119089663028717f, fraction, 0.227564394474029541f);
+    p = fmaf(p, fraction, 0.695146143436431885f);
+    p = fmaf(p, fraction, 1.0f);
+    return __int_as_float(__float_as_int(p) + (__float_as_int(rounded) << 23));
+}
+
+template <typename Element>
+__device__ __forceinline__ uint32_t pack(float low, float high);
+template <>
+__device__ __forceinline__ uint32_t pack<__nv_bfloat16>(float low, float high) {
+    uint32_t packed;
+    asm("cvt.rn.bf16x2.f32 %0, %1, %2;" : "=r"(packed) : "f"(high), "f"(low));
+    return packed;
+}
+template <>
+__device__ __forceinline__ uint32_t pack<__half>(float low, float high) {
+    uint32_t packed;
+    asm("cvt.rn.f16x2.f32 %0, %1, %2;" : "=r"(packed) : "f"(high), "f"(low));
+    return packed;
+}
+
+template <typename S>
+struct Consumer {
+    static constexpr int kScores = S::kBlockKeys / 2;  // registers of a 64-row block of scores
+    static constexpr int kOutputs = S::kHeadV / 2;
+    using Element = typename S::Element;
+
+    const Arguments& a;
+    int group;   // which 64 rows
+    int lane;
+    int row_in_tile;  // this thread's first row; the second is 8 below
+
+    Ring<S::kKeySlots> key_ring;
+    uint32_t number = 0;  // of the tile whose scores are being computed
+
+    float scores[kScores];
+    uint32_t weights[kScores / 2];
+    float out[kOutputs];
+    float peak[2];   // the maximum that the exponentials are taken against, per row
+    float total[2];  // this thread's share of the sum of exponentials, per row
+
+    // The tile whose scores are being computed.
+    int block;        // its current block of keys
+    int first_block;
+
+    __device__ __forceinline__ void release(uint32_t barrier) {
+        if (lane == 0) barrier_arrive(barrier);
+    }
+
+    __device__ __forceinline__ uint32_t query_slot() const { return number % S::kQuerySlots; }
+
+    // Steps to the next tile; false when work has ended.
+    __device__ __forceinline__ bool next_tile() {
+        barrier_wait(shared_offset(S::kQueryFull) + 8 * query_slot(), number / S::kQuerySlots % 2);
+        const Tile& tile = *tile_record(S::kTiles, number);
+        if (tile.sequence < 0) return false;
+        block = tile.last_block;
+        first_block = tile.first_block;
+        return true;
+    }
+
+    // The scores of this tile are all computed: its queries may be overwritten.
+    __device__ __forceinline__ void leave_query() {
+        release(shared_offset(S::kQueryEmpty) + 8 * query_slot());
+    }
+
+    __device__ __forceinline__ void issue_scores() {
+        const uint32_t q = shared_offset(S::kQueries) + query_slot() * S::kQueryBytes + group * 8192;
+        const uint32_t k = shared_offset(S::kRing) + key_ring.slot * S::kSlotBytes;
+#pragma unroll
+        for (int step = 0; step < S::kHeadQk / 16; step++) {
+            const int panel = step / 4;
+            const int inner = 32 * (step % 4);
+            SharedShared<Element, S::kBlockKeys>::run(scores, operand(q + panel * S::kQueryPanelBytes + inner, 0),
+                                                      operand(k + panel * S::kKeyPanelBytes + inner, 0), step > 0);
+        }
+    }
+
+    __device__ __forceinline__ void issue_outputs(uint32_t slot, int accumulate) {
+        const uint32_t v = shared_offset(S::kRing) + slot * S::kSlotBytes;
+#pragma unroll
+        for (int step = 0; step < S::kBlockKeys / 16; step++) {
+            RegisterShared<Element, S::kHeadV>::run(
+                out, weights[4 * step], weights[4 * step + 1], weights[4 * step + 2], weights[4 * step + 3],
+                operand(v + step * 2048, S::kKeyPanelBytes), step > 0 ? 1 : accumulate);
+        }
+    }
+
+    __device__ __forceinline__ void mask() {
+        const Tile& tile = *tile_record(S::kTiles, number);
+        const int2 clear = tile.clear[group];
+        if (block >= clear.x && block < clear.y) return;
+#pragma unroll
+        for (int r = 0; r < 2; r++) {
+            const Interval keys = visible(a, tile, tile.row + row_in_tile + 8 * r);
+            const uint32_t span = max(keys.end - keys.first, 0);
+            const uint32_t offset = block * S::kBlockKeys + 2 * (lane % 4) - keys.first;
+#pragma unroll
+            for (int i = 0; i < kScores / 4; i++) {
+#pragma unroll
+                for (int e = 0; e < 2; e++) {
+                    float& score = scores[4 * i + 2 * r + e];
+                    score = offset + (8 * i + e) < span ? score : -INFINITY;
+                }
+            }
+        }
+    }
+
+    // Scores become exponentials; `factor` is what the output so far has to be multiplied by; true when that is not 1
+    // for some row of the warp.
+    __device__ __forceinline__ bool softmax(float scale_log2, float (&factor)[2]) {
+        bool moved = false;
+#pragma unroll
+        for (int r = 0; r < 2; r++) {
+            float high0 = peak[r];
+            float high1 = scores[2 * r];
+#pragma unroll
+            for (int i = 0; i < kScores / 4; i++) {
+                high0 = fmaxf(high0, scores[4 * i + 2 * r + 1]);
+                if (i > 0) high1 = fmaxf(high1, scores[4 * i + 2 * r]);
+            }
+            float high = fmaxf(high0, high1);
+            high = fmaxf(high, __shfl_xor_sync(0xffffffff, high, 1));
+            high = fmaxf(high, __shfl_xor_sync(0xffffffff, high, 2));
+            const float fall = (peak[r] - high) * scale_log2;  // NaN while the row has seen nothing
+            if constexpr (S::kLazyRescale) {
+                const bool move = fall < -8.0f;
+                factor[r] = move ? exp2_unit(fall) : 1.0f;
+                peak[r] = move ? high : peak[r];
+                moved |= move;
+            } else {
+                factor[r] = high == -INFINITY ? 1.0f : exp2_unit(fall);
+                peak[r] = high;
+                moved = true;
+            }
+            const float shift = peak[r] == -INFINITY ? 0.0f : peak[r] * scale_log2;
+            float sum0 = 0;
+            float sum1 = 0;
+#pragma unroll
+            for (int i = 0; i < kScores / 4; i++) {
+#pragma unroll
+                for (int e = 0; e < 2; e++) {
+                    float& score = scores[4 * i + 2 * r + e];
+                    const float x = fmaf(score, scale_log2, -shift);
+                    const int place = 2 * i + e;
+                    const bool emulate =
+                        (place + 1) * S::kEmulated / 16 != place * S::kEmulated / 16;  // spreads the share evenly
+                    score = emulate ? exp2_polynomial(x) : exp2_unit(x);
+                    if (e == 0) {
+                        sum0 += score;
+                    } else {
+                        sum1 += score;
+                    }
+                }
+            }
+            total[r] = fmaf(total[r], factor[r], sum0 + sum1);
+        }
+        if constexpr (S::kLazyRescale) return __any_sync(0xffffffff, moved);
+        return true;
+    }
+
+    __device__ __forceinline__ void to_weights() {
+#pragma unroll
+        for (int i = 0; i < kScores / 2; i++) weights[i] = pack<Element>(scores[2 * i], scores[2 * i + 1]);
+    }
+
+    __device__ __forceinline__ void rescale(const float (&factor)[2]) {
+#pragma unroll
+        for (int i = 0; i < kOutputs; i++) out[i] *= factor[(i / 2) % 2];
+    }
+
+    __device__ __forceinline__ float2* sums(int r) const {
+        return reinterpret_cast<float2*>(shared + S::kSums) + row_in_tile + 8 * r;
+    }
+
+    // Sets the finished rows' maximum and sum aside and starts afresh.
+    __device__ __forceinline__ void finish_sums() {
+#pragma unroll
+        for (int r = 0; r < 2; r++) {
+            float all = total[r];
+            all += __shfl_xor_sync(0xffffffff, all, 1);
+            all += __shfl_xor_sync(0xffffffff, all, 2);
+            if (lane % 4 == 0) *sums(r) = make_float2(peak[r], all);
+            peak[r] = -INFINITY;
+            total[r] = 0;
+        }
+    }
+
+    // Divides by the sum, writes the rows of this thread and their LSE.
+    __device__ __forceinline__ void store(const Tile& tile) {
+        __syncwarp();
+        const int64_t token = static_cast<int64_t>(tile.row) + row_in_tile;
+        const int quad = lane % 4;
+        Element* const base = static_cast<Element*>(a.out) + tile.sequence * a.out_batch + tile.head * a.out_head +
+                              (tile.start_q + token) * a.out_token;
+#pragma unroll
+        for (int r = 0; r < 2; r++) {
+            const float top = sums(r)->x;
+            const float all = sums(r)->y;
+            const bool seen = all != 0.0f;  // NaN counts as seen and stays visible in the output
+            const float inverse = 1.0f / all;
+            const bool inside = token + 8 * r < tile.length_q;
+            Element* const row = base + 8 * r * a.out_token;
+#pragma unroll
+            for (int i = 0; i < kOutputs / 16; i++) {
+                // Four 8-column tiles; thread t of the quad holds columns 2t, 2t+1 of each and leaves with tile t whole.
+                uint32_t own[4];
+#pragma unroll
+                for (int j = 0; j < 4; j++) {
+                    const float low = out[16 * i + 4 * j + 2 * r];
+                    const float high = out[16 * i + 4 * j + 2 * r + 1];
+                    own[j] = seen ? pack<Element>(low * inverse, high * inverse) : 0;
+                }
+                const bool odd = quad & 1;
+                const bool upper = quad & 2;
+                uint32_t x0 = __shfl_xor_sync(0xffffffff, odd ? own[0] : own[1], 1);
+                uint32_t x1 = __shfl_xor_sync(0xffffffff, odd ? own[2] : own[3], 1);
+                const uint32_t a0 = odd ? x0 : own[0];  // even: tile 0 of {t, t+1}; odd: tile 1 of {t-1, t}
+                const uint32_t a1 = odd ? own[1] : x0;
+                const uint32_t b0 = odd ? x1 : own[2];
+                const uint32_t b1 = odd ? own[3] : x1;
+                const uint32_t y0 = __shfl_xor_sync(0xffffffff, upper ? a0 : b0, 2);
+                const uint32_t y1 = __shfl_xor_sync(0xffffffff, upper ? a1 : b1, 2);
+                const uint4 whole = upper ? make_uint4(y0, y1, b0, b1) : make_uint4(a0, a1, y0, y1);
+                if (inside) *reinterpret_cast<uint4*>(row + 32 * i + 8 * quad) = whole;
+            }
+            if (a.lse != nullptr && inside && quad == 0) {
+                a.lse[tile.sequence * a.lse_batch + tile.head * a.lse_head + tile.start_q + token + 8 * r] =
+                    seen ? top * a.scale + __logf(all) : -INFINITY;
+            }
+        }
+    }
+
+    __device__ __forceinline__ void my_turn() {
+        if constexpr (S::kPingPong && S::kRowGroups > 1) named_barrier_sync(1 + group, 256);
+    }
+
+    __device__ __forceinline__ void next_turn() {
+        if constexpr (S::kPingPong && S::kRowGroups > 1) {
+            named_barrier_arrive(1 + (group + 1 == S::kRowGroups ? 0 : group + 1), 256);
+        }
+    }
+
+    __device__ __forceinline__ void run() {
+        if (!next_tile()) return;
+        const float scale_log2 = a.scale * 1.4426950408889634f;
+        float factor[2];
+        peak[0] = peak[1] = -INFINITY;
+        total[0] = total[1] = 0;
+
+        barrier_wait(shared_offset(S::kKeyFull) + 8 * key_ring.slot, key_ring.turn);
+        pin(scores);
+        products_fence();
+        issue_scores();
+        products_commit();
+        products_wait<0>();
+        pin(scores);
+        release(shared_offset(S::kKeyEmpty) + 8 * key_ring.slot);
+        key_ring.advance();
+        if (block == first_block) leave_query();
+        mask();
+        softmax(scale_log2, factor);
+        to_weights();
+        if (group == S::kRowGroups - 1) next_turn();  // the first warpgroup may begin
+
+        int accumulate = 0;
+        while (true) {
+            const bool last = block == first_block;
+            if (last) {
+                number++;
+                if (!next_tile()) break;
+            } else {
+                block--;
+            }
+            barrier_wait(shared_offset(S::kKeyFull) + 8 * key_ring.slot, key_ring.turn);
+            my_turn();
+            pin(scores);
+            pin(weights);
+            pin(out);
+            products_fence();
+            issue_scores();
+            products_commit();
+            const uint32_t key_slot = key_ring.slot;
+            key_ring.advance();
+            barrier_wait(shared_offset(S::kKeyFull) + 8 * key_ring.slot, key_ring.turn);
+            products_fence();
+            issue_outputs(key_ring.slot, accumulate);
+            products_commit();
+            next_turn();
+            products_wait<1>();
+            pin(scores);
+            release(shared_offset(S::kKeyEmpty) + 8 * key_slot);
+            if (block == first_block) leave_query();
+
+            if (last) finish_sums();
+            mask();
+            const bool moved = softmax(scale_log2, factor);
+
+            products_wait<0>();
+            pin(out);
+            pin(scores);
+            release(shared_offset(S::kKeyEmpty) + 8 * key_ring.slot);
+            key_ring.advance();
+            if (last) {
+                store(*tile_record(S::kTiles, number - 1));
+            } else if (moved) {
+                rescale(factor);
+            }
+            accumulate = !last;
+            to_weights();
+        }
+        barrier_wait(shared_offset(S::kKeyFull) + 8 * key_ring.slot, key_ring.turn);
+        pin(weights);
+        pin(out);
+        products_fence();
+        issue_outputs(key_ring.slot, accumulate);
+        products_commit();
+        products_wait<0>();
+        pin(out);
+        finish_sums();
+        store(*tile_record(S::kTiles, number - 1));
+    }
+};
+
+// ---------------------------------------------------------------------------------------------------------------------
+
+template <typename S>
+__device__ __forceinline__ void forward(const Arguments& a) {
+    if ((shared_address(shared) & 1023) != 0) __trap();  // the swizzle counts from 1024-byte addresses
+    if (threadIdx.x == 0) {
+        for (int i = 0; i < S::kQuerySlots; i++) {
+            barrier_init(shared_offset(S::kQueryFull) + 8 * i, 1);
+            barrier_init(shared_offset(S::kQueryEmpty) + 8 * i, 4 * S::kRowGroups);
+        }
+        for (int i = 0; i < S::kKeySlots; i++) {
+            barrier_init(shared_offset(S::kKeyFull) + 8 * i, 1);
+            barrier_init(shared_offset(S::kKeyEmpty) + 8 * i, 4 * S::kRowGroups);
+        }
+        barrier_init_fence();
+    }
+    __syncthreads();
+
+    const int warpgroup = __shfl_sync(0xffffffff, threadIdx.x / 128, 0);
+    if (warpgroup == 0) {
+        registers_give<S::kProducerRegisters>();
+        if (threadIdx.x == 0) {
+            Producer<S> producer{a};
+            producer.run();
+        }
+    } else {
+        registers_take<S::kConsumerRegisters>();
+        const int thread = threadIdx.x % 128;
+        const int lane = thread % 32;
+        const int group = warpgroup - 1;
+        Consumer<S> consumer{a, group, lane, 64 * group + 16 * (thread / 32) + lane / 4};
+        consumer.run();
+    }
+}
+
+// ---- descriptors: one each for Q, K and V of every sequence, so that the copy engine itself stops at its end ----
+
+__device__ __forceinline__ void write_descriptor(uint32_t scratch, const void* base, int columns, int64_t tokens,
+                                                 int heads, int64_t token_bytes, int64_t head_bytes, int box_tokens,
+                                                 char* destination) {
+    if (threadIdx.x % 32 == 0) {
+        const uint64_t s = scratch;
+        asm volatile("tensormap.replace.tile.global_address.shared::cta.b1024.b64 [%0], %1;" ::"l"(s), "l"(base));
+        asm volatile("tensormap.replace.tile.rank.shared::cta.b1024.b32 [%0], %1;" ::"l"(s), "r"(2));
+        asm volatile("tensormap.replace.tile.box_dim.shared::cta.b1024.b32 [%0], 0, %1;" ::"l"(s), "r"(64));
+        asm volatile("tensormap.replace.tile.box_dim.shared::cta.b1024.b32 [%0], 1, %1;" ::"l"(s), "r"(box_tokens));
+        asm volatile("tensormap.replace.tile.box_dim.shared::cta.b1024.b32 [%0], 2, %1;" ::"l"(s), "r"(1));
+        asm volatile("tensormap.replace.tile.global_dim.shared::cta.b1024.b32 [%0], 0, %1;" ::"l"(s), "r"(columns));
+        asm volatile("tensormap.replace.tile.global_dim.shared::cta.b1024.b32 [%0], 1, %1;" ::"l"(s),
+                     "r"(static_cast<uint32_t>(tokens)));
+        asm volatile("tensormap.replace.tile.global_dim.shared::cta.b1024.b32 [%0], 2, %1;" ::"l"(s), "r"(heads));
+        asm volatile("tensormap.replace.tile.global_stride.shared::cta.b1024.b64 [%0], 0, %1;" ::"l"(s),
+                     "l"(token_bytes));
+        asm volatile("tensormap.replace.tile.global_stride.shared::cta.b1024.b64 [%0], 1, %1;" ::"l"(s),
+                     "l"(head_bytes));
+        asm volatile("tensormap.replace.tile.element_stride.shared::cta.b1024.b32 [%0], 0, %1;" ::"l"(s), "r"(1));
+        asm volatile("tensormap.replace.tile.element_stride.shared::cta.b1024.b32 [%0], 1, %1;" ::"l"(s), "r"(1));
+        asm volatile("tensormap.replace.tile.element_stride.shared::cta.b1024.b32 [%0], 2, %1;" ::"l"(s), "r"(1));
+        asm volatile("tensormap.replace.tile.elemtype.shared::cta.b1024.b32 [%0], 10;" ::"l"(s));  // 2-byte elements
+        asm volatile("tensormap.replace.tile.interleave_layout.shared::cta.b1024.b32 [%0], 0;" ::"l"(s));
+        asm volatile("tensormap.replace.tile.swizzle_mode.shared::cta.b1024.b32 [%0], 3;" ::"l"(s));  // 128 bytes
+        asm volatile("tensormap.replace.tile.fill_mode.shared::cta.b1024.b32 [%0], 0;" ::"l"(s));     // zeros
+    }
+    __syncwarp();
+    asm volatile(
+        "tensormap.cp_fenceproxy.global.shared::cta.tensormap::generic.release.gpu.sync.aligned [%0], [%1], 128;" ::"l"(
+            destination),
+        "l"(static_cast<uint64_t>(scratch))
+        : "memory");
+}
+
+// Grid: batch blocks of 96 threads, one warp per tensor.
+template <typename S>
+__device__ __forceinline__ void prepare(const Arguments& a) {
+    __shared__ alignas(128) uint64_t scratch[3][16];
+    const int sequence = blockIdx.x;
+    const int tensor = threadIdx.x / 32;
+    const int lane = threadIdx.x % 32;
+    if (lane < 16) scratch[tensor][lane] = 0;
+    __syncwarp();
+    const int32_t* const starts = tensor == 0 ? a.starts_q : a.starts_k;
+    const int64_t start = starts != nullptr ? starts[sequence] : 0;
+    const int64_t tokens = starts != nullptr ? starts[sequence + 1] - start : tensor == 0 ? a.tokens_q : a.tokens_k;
+    const int64_t batch = tensor == 0 ? a.q_batch : tensor == 1 ? a.k_batch : a.v_batch;
+    const int64_t token = tensor == 0 ? a.q_token : tensor == 1 ? a.k_token : a.v_token;
+    const int64_t head = tensor == 0 ? a.q_head : tensor == 1 ? a.k_head : a.v_head;
+    const void* const base = tensor == 0 ? a.q : tensor == 1 ? a.k : a.v;
+    write_descriptor(shared_address(scratch[tensor]),
+                     static_cast<const char*>(base) + 2 * (sequence * batch + start * token),
+                     tensor == 2 ? S::kHeadV : S::kHeadQk, tokens > 0 ? tokens : 1, tensor == 0 ? a.heads : a.kv_heads,
+                     2 * token, 2 * head, tensor == 0 ? S::kRows : S::kBlockKeys, descriptor(a, sequence, tensor));
+    if (sequence == 0 && threadIdx.x == 0) {
+        uint32_t* const counters = static_cast<uint32_t*>(a.workspace);
+        counters[0] = counters[1] = 0;
+    }
+}
+
+}  // namespace attention
+
+// `name_prepare` (grid: batch, 96 threads) writes the descriptors; `name` (grid: at most one block per multiprocessor,
+// `name_info[0]` threads, `name_info[1]` bytes of dynamic shared memory) computes. info[2], [3]: rows, keys per block.
+#define ATTENTION_FORWARD(name, ...)                                                                                 \
+    extern "C" __global__ void __launch_bounds__(96) name##_prepare(const __grid_constant__ attention::Arguments a) { \
+        attention::prepare<attention::Shape<__VA_ARGS__>>(a);                                                         \
+    }                                                                                                                \
+    extern "C" __global__ void __launch_bounds__(attention::Shape<__VA_ARGS__>::kThreads, 1)                          \
+        name(const __grid_constant__ attention::Arguments a) {                                                        \
+        attention::forward<attention::Shape<__VA_ARGS__>>(a);                                                         \
+    }                                                                                                                \
+    extern "C" __device__ const int name##_info[4] = {                                                               \
+        attention::Shape<__VA_ARGS__>::kThreads, attention::Shape<__VA_ARGS__>::kSharedBytes,                         \
+        attention::Shape<__VA_ARGS__>::kRows, attention::Shape<__VA_ARGS__>::kBlockKeys};
+
+#ifdef ATTENTION_VARIANT
+ATTENTION_FORWARD(attention_forward, ATTENTION_VARIANT)
+#else
+//                                              element        qk   v    groups keys  q-slots k-slots emulated lazy ping
+ATTENTION_FORWARD(attention_forward_bf16_d128, __nv_bfloat16, 128, 128, 2, 128, 2, 5, 0, true, true)
+ATTENTION_FORWARD(attention_forward_bf16_d64, __nv_bfloat16, 64, 64, 3, 128, 2, 8, 0, true, true)
+#endif
