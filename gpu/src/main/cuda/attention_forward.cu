@@ -51,6 +51,7 @@ struct Shape {
     static constexpr int kKeyFull = kQueryEmpty + 8 * kQuerySlots;
     static constexpr int kKeyEmpty = kKeyFull + 8 * kKeySlots;
     static constexpr int kTiles = 512;
+    static constexpr int kScratch = 1008;
     static constexpr int kSums = 1024;  // of each row: the maximum taken out, the sum
     static constexpr int kQueries = kSums + (8 * kRows + 1023) / 1024 * 1024;
     static constexpr int kRing = kQueries + kQuerySlots * kQueryBytes;
@@ -73,9 +74,11 @@ struct alignas(16) Tile {
     int32_t start_q;   // first query token of the sequence (0 without starts_q)
     int32_t first_block;
     int32_t last_block;  // blocks of keys last_block..first_block, taken downwards; -1..-1, all zeros, when none is seen
-    int2 clear[4];       // for each 64 rows, blocks [x, y) that all of them see whole
+    int4 groups[4];      // for each 64 rows: last and first block that any of them sees (first > last: none);
+                         // blocks [z, w) are seen whole by all of them
 };
 constexpr int kTileSlots = 4;
+static_assert(kTileSlots * sizeof(Tile) <= 496, "between the barriers and the scratch word");
 
 struct Interval {
     int32_t first;
@@ -180,11 +183,17 @@ struct Producer {
         tile.last_block = any ? (end_key - 1) / S::kBlockKeys : -1;
 #pragma unroll 1
         for (int group = 0; group < S::kRowGroups; group++) {
+            int4& blocks = tile.groups[group];
             settle();
-            tile.clear[group].x =
-                (visible(a, tile, tile.row + 64 * group + 63).first + S::kBlockKeys - 1) / S::kBlockKeys;
+            const int top = tile.row + 64 * group;
+            Interval keys = visible(a, tile, top);
+            const bool inside = top < tile.length_q;
+            blocks.y = max(keys.first / S::kBlockKeys, tile.first_block);
+            blocks.w = max(keys.end, 0) / S::kBlockKeys;
             settle();
-            tile.clear[group].y = max(visible(a, tile, tile.row + 64 * group).end, 0) / S::kBlockKeys;
+            keys = visible(a, tile, tile.row + 64 * group + 63);
+            blocks.x = inside ? min((keys.end + S::kBlockKeys - 1) / S::kBlockKeys - 1, tile.last_block) : -2;
+            blocks.z = (keys.first + S::kBlockKeys - 1) / S::kBlockKeys;
         }
         return true;
     }
@@ -265,13 +274,16 @@ __device__ __forceinline__ float exp2_unit(float x) {
     return y;
 }
 
-// 2^x on the multiply-add units (FlashAttention-4, section on software exponentials): the integer part goes into the
-// exponent bits, a cubic takes the fraction; relative error below 8.8e-5. 2^-127 and less give 0.
-__device__ __forceinline__ float exp2_polynomial(float x) {
-    x = fmaxf(x, -127.0f);
+// 2^x on the multiply-add units (FlashAttention-4's software exponential): the integer part goes into the exponent
+// bits, a cubic takes the fraction; relative error below 8.8e-5 for x = score * scale + shift in [-127, 9). Less gives
+// 0; NaN gives 0. The saturating product does the clamping: y = (x + 127) / 136 in [0, 1].
+__device__ __forceinline__ float exp2_polynomial(float score, float scale_136, float shift_136) {
+    constexpr float kMagic = 12582912.0f;  // 1.5 * 2^23: adding it rounds to an integer in the low bits
+    float y;
     float rounded;
-    asm("add.rm.ftz.f32 %0, %1, %2;" : "=f"(rounded) : "f"(x), "f"(12582912.0f));
-    const float fraction = x - (rounded - 12582912.0f);
+    asm("fma.rn.ftz.sat.f32 %0, %1, %2, %3;" : "=f"(y) : "f"(score), "f"(scale_136), "f"(shift_136));
+    asm("fma.rm.ftz.f32 %0, %1, %2, %3;" : "=f"(rounded) : "f"(y), "f"(136.0f), "f"(kMagic - 127.0f));
+    const float fraction = fmaf(y, 136.0f, (kMagic - 127.0f) - rounded);
     float p = fmaf(0.077119089663028717f, fraction, 0.227564394474029541f);
     p = fmaf(p, fraction, 0.695146143436431885f);
     p = fmaf(p, fraction, 1.0f);
@@ -315,7 +327,8 @@ struct Consumer {
 
     // The tile whose scores are being computed.
     int block;        // its current block of keys
-    int first_block;
+    int first_block;  // its last one
+    int high, low;    // blocks high, high - 1, .., low are those that this warpgroup's rows see
 
     __device__ __forceinline__ void release(uint32_t barrier) {
         if (lane == 0) barrier_arrive(barrier);
@@ -330,7 +343,19 @@ struct Consumer {
         if (tile.sequence < 0) return false;
         block = tile.last_block;
         first_block = tile.first_block;
+        const int4 blocks = tile.groups[group];
+        high = blocks.x;
+        low = blocks.y;
         return true;
+    }
+
+    __device__ __forceinline__ void wait_slot() {
+        barrier_wait(shared_offset(S::kKeyFull) + 8 * key_ring.slot, key_ring.turn);
+    }
+
+    __device__ __forceinline__ void leave_slot() {
+        release(shared_offset(S::kKeyEmpty) + 8 * key_ring.slot);
+        key_ring.advance();
     }
 
     // The scores of this tile are all computed: its queries may be overwritten.
@@ -339,31 +364,31 @@ struct Consumer {
     }
 
     __device__ __forceinline__ void issue_scores() {
-        const uint32_t q = shared_offset(S::kQueries) + query_slot() * S::kQueryBytes + group * 8192;
-        const uint32_t k = shared_offset(S::kRing) + key_ring.slot * S::kSlotBytes;
+        const Operand q(shared_offset(S::kQueries) + query_slot() * S::kQueryBytes + group * 8192, 0);
+        const Operand k(shared_offset(S::kRing) + key_ring.slot * S::kSlotBytes, 0);
 #pragma unroll
         for (int step = 0; step < S::kHeadQk / 16; step++) {
             const int panel = step / 4;
             const int inner = 32 * (step % 4);
-            SharedShared<Element, S::kBlockKeys>::run(scores, operand(q + panel * S::kQueryPanelBytes + inner, 0),
-                                                      operand(k + panel * S::kKeyPanelBytes + inner, 0), step > 0);
+            SharedShared<Element, S::kBlockKeys>::run(scores, q.at(panel * S::kQueryPanelBytes + inner),
+                                                      k.at(panel * S::kKeyPanelBytes + inner), step > 0);
         }
     }
 
-    __device__ __forceinline__ void issue_outputs(uint32_t slot, int accumulate) {
-        const uint32_t v = shared_offset(S::kRing) + slot * S::kSlotBytes;
+    __device__ __forceinline__ void issue_outputs(int accumulate) {
+        const Operand v(shared_offset(S::kRing) + key_ring.slot * S::kSlotBytes, S::kKeyPanelBytes);
 #pragma unroll
         for (int step = 0; step < S::kBlockKeys / 16; step++) {
-            RegisterShared<Element, S::kHeadV>::run(
-                out, weights[4 * step], weights[4 * step + 1], weights[4 * step + 2], weights[4 * step + 3],
-                operand(v + step * 2048, S::kKeyPanelBytes), step > 0 ? 1 : accumulate);
+            RegisterShared<Element, S::kHeadV>::run(out, weights[4 * step], weights[4 * step + 1],
+                                                    weights[4 * step + 2], weights[4 * step + 3], v.at(step * 2048),
+                                                    step > 0 ? 1 : accumulate);
         }
     }
 
     __device__ __forceinline__ void mask() {
         const Tile& tile = *tile_record(S::kTiles, number);
-        const int2 clear = tile.clear[group];
-        if (block >= clear.x && block < clear.y) return;
+        const int4 blocks = tile.groups[group];
+        if (block >= blocks.z && block < blocks.w) return;
 #pragma unroll
         for (int r = 0; r < 2; r++) {
             const Interval keys = visible(a, tile, tile.row + row_in_tile + 8 * r);
@@ -408,6 +433,8 @@ struct Consumer {
                 moved = true;
             }
             const float shift = peak[r] == -INFINITY ? 0.0f : peak[r] * scale_log2;
+            const float scale_136 = scale_log2 * (1.0f / 136.0f);
+            const float shift_136 = fmaf(shift, -1.0f / 136.0f, 127.0f / 136.0f);
             float sum0 = 0;
             float sum1 = 0;
 #pragma unroll
@@ -415,11 +442,11 @@ struct Consumer {
 #pragma unroll
                 for (int e = 0; e < 2; e++) {
                     float& score = scores[4 * i + 2 * r + e];
-                    const float x = fmaf(score, scale_log2, -shift);
                     const int place = 2 * i + e;
                     const bool emulate =
                         (place + 1) * S::kEmulated / 16 != place * S::kEmulated / 16;  // spreads the share evenly
-                    score = emulate ? exp2_polynomial(x) : exp2_unit(x);
+                    score = emulate ? exp2_polynomial(score, scale_136, shift_136)
+                                    : exp2_unit(fmaf(score, scale_log2, -shift));
                     if (e == 0) {
                         sum0 += score;
                     } else {
@@ -515,84 +542,126 @@ struct Consumer {
         }
     }
 
+    // One step per block of keys. A step takes from the ring the keys K of its block and the values V of the block
+    // before it, be that of the same tile or of the tile before; only the first step of all has no V. Blocks that this
+    // warpgroup's rows do not see are handed back untouched, in step with the other warpgroups.
     __device__ __forceinline__ void run() {
         if (!next_tile()) return;
         const float scale_log2 = a.scale * 1.4426950408889634f;
         float factor[2];
         peak[0] = peak[1] = -INFINITY;
         total[0] = total[1] = 0;
-
-        barrier_wait(shared_offset(S::kKeyFull) + 8 * key_ring.slot, key_ring.turn);
-        pin(scores);
-        products_fence();
-        issue_scores();
-        products_commit();
-        products_wait<0>();
-        pin(scores);
-        release(shared_offset(S::kKeyEmpty) + 8 * key_ring.slot);
-        key_ring.advance();
-        if (block == first_block) leave_query();
-        mask();
-        softmax(scale_log2, factor);
-        to_weights();
-        if (group == S::kRowGroups - 1) next_turn();  // the first warpgroup may begin
-
-        int accumulate = 0;
+        bool first = true;     // no V yet, and no turns
+        bool entering = true;  // this block is the first of its tile
+        bool live = false;     // `weights` wait for their V
+        int accumulate = 0;    // whether `out` holds anything of the weights' tile
         while (true) {
-            const bool last = block == first_block;
-            if (last) {
+            const bool wanted = block <= high && block >= low;
+            if (wanted && live) {
+                wait_slot();
+                my_turn();
+                pin(scores);
+                pin(weights);
+                pin(out);
+                products_fence();
+                issue_scores();
+                products_commit();
+                const uint32_t key_slot = key_ring.slot;
+                key_ring.advance();
+                wait_slot();
+                products_fence();
+                issue_outputs(accumulate);
+                products_commit();
+                next_turn();
+                products_wait<1>();
+                pin(scores);
+                release(shared_offset(S::kKeyEmpty) + 8 * key_slot);
+                if (block == first_block) leave_query();
+                if (entering) finish_sums();
+                mask();
+                const bool moved = softmax(scale_log2, factor);
+                hold();
+                products_wait<0>();
+                pin(out);
+                pin(scores);
+                leave_slot();
+                if (entering) {
+                    store(*tile_record(S::kTiles, number - 1));
+                } else if (moved) {
+                    rescale(factor);
+                }
+                accumulate = !entering;
+                to_weights();
+            } else {
+                wait_slot();
+                if (!first) my_turn();
+                if (wanted) {
+                    pin(scores);
+                    products_fence();
+                    issue_scores();
+                    products_commit();
+                    products_wait<0>();
+                    pin(scores);
+                }
+                leave_slot();
+                if (block == first_block) leave_query();
+                if (!first) {
+                    wait_slot();
+                    if (live) finish_outputs(accumulate);
+                    next_turn();
+                    leave_slot();
+                }
+                if (live) {
+                    finish_sums();
+                    store(*tile_record(S::kTiles, entering ? number - 1 : number));
+                }
+                if (wanted) {
+                    mask();
+                    softmax(scale_log2, factor);
+                    to_weights();
+                    accumulate = 0;
+                }
+                if (low > high && block == first_block) {  // rows that see nothing
+                    finish_sums();
+                    store(*tile_record(S::kTiles, number));
+                }
+                if (first && group == S::kRowGroups - 1) next_turn();  // opens the turns: the first warpgroup may go
+                first = false;
+            }
+            live = wanted;
+            entering = block == first_block;
+            if (entering) {
                 number++;
                 if (!next_tile()) break;
             } else {
                 block--;
             }
-            barrier_wait(shared_offset(S::kKeyFull) + 8 * key_ring.slot, key_ring.turn);
-            my_turn();
-            pin(scores);
-            pin(weights);
-            pin(out);
-            products_fence();
-            issue_scores();
-            products_commit();
-            const uint32_t key_slot = key_ring.slot;
-            key_ring.advance();
-            barrier_wait(shared_offset(S::kKeyFull) + 8 * key_ring.slot, key_ring.turn);
-            products_fence();
-            issue_outputs(key_ring.slot, accumulate);
-            products_commit();
-            next_turn();
-            products_wait<1>();
-            pin(scores);
-            release(shared_offset(S::kKeyEmpty) + 8 * key_slot);
-            if (block == first_block) leave_query();
-
-            if (last) finish_sums();
-            mask();
-            const bool moved = softmax(scale_log2, factor);
-
-            products_wait<0>();
-            pin(out);
-            pin(scores);
-            release(shared_offset(S::kKeyEmpty) + 8 * key_ring.slot);
-            key_ring.advance();
-            if (last) {
-                store(*tile_record(S::kTiles, number - 1));
-            } else if (moved) {
-                rescale(factor);
-            }
-            accumulate = !last;
-            to_weights();
         }
-        barrier_wait(shared_offset(S::kKeyFull) + 8 * key_ring.slot, key_ring.turn);
+        wait_slot();
+        if (live) {
+            finish_outputs(accumulate);
+            finish_sums();
+            store(*tile_record(S::kTiles, number - 1));
+        }
+    }
+
+    // The exponentials belong before the wait that follows, under the running product. ptxas moves the wait ahead of
+    // arithmetic, but not ahead of a store: one of the sums, which need every exponential, is stored where nobody reads.
+    __device__ __forceinline__ void hold() {
+        pin(scores);
+        asm volatile("st.volatile.shared.v2.f32 [%0], {%1, %2};" ::"r"(shared_offset(S::kScratch)), "f"(total[0]),
+                     "f"(total[1])
+                     : "memory");
+    }
+
+    __device__ __forceinline__ void finish_outputs(int accumulate) {
         pin(weights);
         pin(out);
         products_fence();
-        issue_outputs(key_ring.slot, accumulate);
+        issue_outputs(accumulate);
         products_commit();
         products_wait<0>();
         pin(out);
-        finish_sums();
-        store(*tile_record(S::kTiles, number - 1));
     }
 };
 
@@ -684,7 +753,7 @@ __device__ __forceinline__ void prepare(const Arguments& a) {
     const int64_t head = tensor == 0 ? a.q_head : tensor == 1 ? a.k_head : a.v_head;
     const void* const base = tensor == 0 ? a.q : tensor == 1 ? a.k : a.v;
     write_descriptor(shared_address(scratch[tensor]),
-                     static_cast<const char*>(base) + 2 * (sequence * batch + start * token),
+                     tokens > 0 ? static_cast<const char*>(base) + 2 * (sequence * batch + start * token) : a.workspace,
                      tensor == 2 ? S::kHeadV : S::kHeadQk, tokens > 0 ? tokens : 1, tensor == 0 ? a.heads : a.kv_heads,
                      2 * token, 2 * head, tensor == 0 ? S::kRows : S::kBlockKeys, descriptor(a, sequence, tensor));
     if (sequence == 0 && threadIdx.x == 0) {

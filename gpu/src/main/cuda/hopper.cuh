@@ -103,10 +103,17 @@ __device__ __forceinline__ void copy_tile_4d(
 
 // Shared-memory operand with rows of 128 bytes in the 128-byte swizzle; groups of 8 rows are 1024 bytes apart.
 // `panel_bytes` is the distance between 64-column panels; the engine reads it for transposed operands only.
-__device__ __forceinline__ uint64_t operand(uint32_t address, uint32_t panel_bytes) {
-    return static_cast<uint64_t>((address & 0x3FFFF) >> 4) | (static_cast<uint64_t>(panel_bytes >> 4) << 16) |
-           (static_cast<uint64_t>(1024 >> 4) << 32) | (static_cast<uint64_t>(1) << 62);
-}
+struct Operand {
+    uint32_t low;
+
+    __device__ __forceinline__ Operand(uint32_t address, uint32_t panel_bytes)
+        : low((address >> 4) | (panel_bytes >> 4) << 16) {}
+
+    // The operand this many bytes further on.
+    __device__ __forceinline__ uint64_t at(uint32_t bytes) const {
+        return static_cast<uint64_t>(low + (bytes >> 4)) | static_cast<uint64_t>(1024 >> 4 | 1u << 30) << 32;
+    }
+};
 
 __device__ __forceinline__ void products_fence() { asm volatile("wgmma.fence.sync.aligned;" ::: "memory"); }
 
