@@ -42,7 +42,6 @@ class Kernel:
         _check(_cuda.cuFuncGetAttribute(ctypes.byref(local), 3, self.forward), "cuFuncGetAttribute")
         self.local_bytes = local.value
         self.processors = torch.cuda.get_device_properties(0).multi_processor_count
-        self.workspaces = {}
 
     def _function(self, name):
         function = ctypes.c_void_p()
@@ -50,13 +49,8 @@ class Kernel:
                f"cuModuleGetFunction {name}")
         return function
 
-    def _workspace(self, batch):
-        if batch not in self.workspaces:
-            self.workspaces[batch] = torch.zeros(128 * (1 + 3 * batch), dtype=torch.uint8, device="cuda")
-        return self.workspaces[batch]
-
     def arguments(self, q, k, v, out, lse=None, causal=False, window=(-1, -1), starts_q=None, starts_k=None,
-                  tokens_q=None, tokens_k=None, visible=None, scale=None, section=None, longest_first=None):
+                  tokens_q=None, tokens_k=None, visible=None, scale=None, section=None, longest_first=None, l2_bytes=32 << 20):
         """q, k, v, out: [batch, tokens, heads, d], or [tokens, heads, d] with starts."""
         packed = starts_q is not None
         batch = starts_q.numel() - 1 if packed else q.shape[0]
@@ -79,15 +73,17 @@ class Kernel:
             lse_pointer, lse_strides = lse.data_ptr(), (0, lse.stride(0))
         else:  # [batch, heads, tokens]
             lse_pointer, lse_strides = lse.data_ptr(), (lse.stride(0), lse.stride(1))
-        if section is None:
-            bytes_per_head = max(1, tokens_k * (k.shape[-1] + v.shape[-1]) * 2)
-            section = max(1, (32 << 20) // bytes_per_head) * (heads // kv_heads)
-        section = max(1, min(section, heads if packed else heads * batch))
         if longest_first is None:
             longest_first = int(right != UNLIMITED or visible is not None)
-        workspace = self._workspace(batch)
+        if section is None:
+            # Longest first spreads a section's blocks over time, so its keys and values should stay in the L2 cache;
+            # else one head after the other keeps the fewest keys and values in use.
+            bytes_per_head = max(1, tokens_k * (k.shape[-1] + v.shape[-1]) * 2)
+            section = (max(1, l2_bytes // bytes_per_head) if longest_first else 1) * (heads // kv_heads)
+        section = max(1, min(section, heads if packed else heads * batch))
+        workspace = torch.zeros(128 * (1 + 3 * batch), dtype=torch.uint8, device="cuda")
         none = 0
-        return batch, struct.pack(
+        return batch, workspace, struct.pack(
             "<" + HEADER, q.data_ptr(), k.data_ptr(), v.data_ptr(), out.data_ptr(), lse_pointer,
             starts_q.data_ptr() if packed else none, starts_k.data_ptr() if packed else none,
             visible.data_ptr() if visible is not None else none, workspace.data_ptr(),
@@ -96,16 +92,18 @@ class Kernel:
             scale if scale is not None else q.shape[-1] ** -0.5, *([0] * 8))
 
     def launcher(self, *tensors, **options):
-        """A function that launches once on the current stream."""
-        batch, packed = self.arguments(*tensors, **options)
+        """A function that launches once on the current stream; given False, with the descriptors already written."""
+        batch, workspace, packed = self.arguments(*tensors, **options)
         buffer = ctypes.create_string_buffer(packed, 256)
         params = (ctypes.c_void_p * 1)(ctypes.addressof(buffer))
-        keep = (tensors, options, buffer)
+        keep = (tensors, options, buffer, workspace)
         grid = ctypes.c_uint(self.processors)
 
-        def launch(_keep=keep):
+        def launch(prepare=True, _keep=keep):
             stream = ctypes.c_void_p(torch.cuda.current_stream().cuda_stream)
-            _check(_cuda.cuLaunchKernel(self.prepare, batch, 1, 1, 96, 1, 1, 0, stream, params, None), "prepare")
+            if prepare:
+                _check(_cuda.cuLaunchKernel(self.prepare, batch, 1, 1, 96, 1, 1, 0, stream, params, None),
+                       "prepare")
             _check(_cuda.cuLaunchKernel(self.forward, grid, 1, 1, self.threads, 1, 1, self.shared, stream, params,
                                         None), self.name)
 

@@ -23,7 +23,7 @@ namespace attention {
 
 // Compile-time shape of a kernel.
 template <typename ElementType, int kHeadQk_, int kHeadV_, int kRowGroups_, int kBlockKeys_, int kQuerySlots_,
-          int kKeySlots_, int kEmulated_, bool kLazyRescale_, bool kPingPong_>
+          int kKeySlots_, int kEmulated_, bool kLazyRescale_, int kHandOver_>
 struct Shape {
     using Element = ElementType;
     static constexpr int kHeadQk = kHeadQk_;
@@ -35,7 +35,8 @@ struct Shape {
     static constexpr int kKeySlots = kKeySlots_;              // slots of the ring that keys and values share
     static constexpr int kEmulated = kEmulated_;              // of 16 exponentials, how many on multiply-add units
     static constexpr bool kLazyRescale = kLazyRescale_;
-    static constexpr bool kPingPong = kPingPong_;
+    static constexpr int kHandOver = kHandOver_;  // of a step's output products, how many a warpgroup issues before the
+                                                  // next one's turn; -1: no turns
     static constexpr int kThreads = 128 * (1 + kRowGroups);
     static constexpr int kPanelsQk = (kHeadQk + 63) / 64;
     static constexpr int kPanelsV = (kHeadV + 63) / 64;
@@ -52,13 +53,16 @@ struct Shape {
     static constexpr int kKeyEmpty = kKeyFull + 8 * kKeySlots;
     static constexpr int kTiles = 512;
     static constexpr int kScratch = 1008;
-    static constexpr int kSums = 1024;  // of each row: the maximum taken out, the sum
+    static constexpr int kSums = 1024;  // of each row: the base of its exponentials, their sum
     static constexpr int kQueries = kSums + (8 * kRows + 1023) / 1024 * 1024;
     static constexpr int kRing = kQueries + kQuerySlots * kQueryBytes;
     static constexpr int kSharedBytes = kRing + kKeySlots * kSlotBytes;
     // 512 per thread index in all; the producer needs about 40 to keep clear of local memory.
     static constexpr int kConsumerRegisters = kRowGroups == 1 ? 240 : kRowGroups == 2 ? 232 : kRowGroups == 3 ? 160 : 112;
     static constexpr int kProducerRegisters = kRowGroups == 3 ? 32 : kRowGroups == 4 ? 32 : 40;
+    // Storing a tile while the next scores are computed takes registers for both.
+    static constexpr bool kLateStore = kBlockKeys / 2 + kBlockKeys / 4 + kHeadV / 2 + 36 <= kConsumerRegisters;
+    static_assert(kHandOver <= kBlockKeys / 16, "the turn is handed over within the step");
     static_assert(kBlockKeys % 16 == 0 && kSlotBytes % 1024 == 0, "tiles keep the swizzle's 1024-byte grid");
     static_assert(kSharedBytes <= 232448, "a block has 227 KiB of shared memory");
 };
@@ -274,16 +278,16 @@ __device__ __forceinline__ float exp2_unit(float x) {
     return y;
 }
 
-// 2^x on the multiply-add units (FlashAttention-4's software exponential): the integer part goes into the exponent
-// bits, a cubic takes the fraction; relative error below 8.8e-5 for x = score * scale + shift in [-127, 9). Less gives
-// 0; NaN gives 0. The saturating product does the clamping: y = (x + 127) / 136 in [0, 1].
-__device__ __forceinline__ float exp2_polynomial(float score, float scale_136, float shift_136) {
-    constexpr float kMagic = 12582912.0f;  // 1.5 * 2^23: adding it rounds to an integer in the low bits
+// 2^x for x <= 0 on the multiply-add units (FlashAttention-4's software exponential): the integer part goes into the
+// exponent bits, a cubic takes the fraction; relative error below 8.8e-5. Below -127 it gives 0, and so it does for
+// NaN. The saturating product does the clamping: y = (x + 127) / 128 in [0, 1].
+__device__ __forceinline__ float exp2_polynomial(float x) {
+    constexpr float kMagic = 12582912.0f;  // 1.5 * 2^23: adding it leaves the integer in the low bits
     float y;
     float rounded;
-    asm("fma.rn.ftz.sat.f32 %0, %1, %2, %3;" : "=f"(y) : "f"(score), "f"(scale_136), "f"(shift_136));
-    asm("fma.rm.ftz.f32 %0, %1, %2, %3;" : "=f"(rounded) : "f"(y), "f"(136.0f), "f"(kMagic - 127.0f));
-    const float fraction = fmaf(y, 136.0f, (kMagic - 127.0f) - rounded);
+    asm("fma.rn.ftz.sat.f32 %0, %1, %2, %3;" : "=f"(y) : "f"(x), "f"(1.0f / 128), "f"(127.0f / 128));
+    asm("fma.rm.ftz.f32 %0, %1, %2, %3;" : "=f"(rounded) : "f"(y), "f"(128.0f), "f"(kMagic - 127));
+    const float fraction = fmaf(y, 128.0f, (kMagic - 127) - rounded);
     float p = fmaf(0.077119089663028717f, fraction, 0.227564394474029541f);
     p = fmaf(p, fraction, 0.695146143436431885f);
     p = fmaf(p, fraction, 1.0f);
@@ -322,12 +326,16 @@ struct Consumer {
     float scores[kScores];
     uint32_t weights[kScores / 2];
     float out[kOutputs];
-    float peak[2];   // the maximum that the exponentials are taken against, per row
+    float base[2];   // added to the scaled scores, per row
     float total[2];  // this thread's share of the sum of exponentials, per row
+    int begun[2];    // -1 when the row has seen a key, else 0
+
+    static constexpr float kHeadroom = 8.0f;  // in powers of 2, between a row's highest score and 0 when its base moves
 
     // The tile whose scores are being computed.
     int block;        // its current block of keys
     int first_block;  // its last one
+    int owed = -1;    // number of the tile that `pay` will store; it is put off until the next scores are being computed
     int high, low;    // blocks high, high - 1, .., low are those that this warpgroup's rows see
 
     __device__ __forceinline__ void release(uint32_t barrier) {
@@ -375,20 +383,22 @@ struct Consumer {
         }
     }
 
-    __device__ __forceinline__ void issue_outputs(int accumulate) {
+    // `turn`: hand the turn over on the way.
+    __device__ __forceinline__ void issue_outputs(int accumulate, bool turn) {
         const Operand v(shared_offset(S::kRing) + key_ring.slot * S::kSlotBytes, S::kKeyPanelBytes);
 #pragma unroll
         for (int step = 0; step < S::kBlockKeys / 16; step++) {
             RegisterShared<Element, S::kHeadV>::run(out, weights[4 * step], weights[4 * step + 1],
                                                     weights[4 * step + 2], weights[4 * step + 3], v.at(step * 2048),
                                                     step > 0 ? 1 : accumulate);
+            if (step + 1 == S::kHandOver && turn) next_turn();
         }
     }
 
-    __device__ __forceinline__ void mask() {
+    // `seen`: the record's blocks for this warpgroup.
+    __device__ __forceinline__ void mask(const int4& seen) {
+        if (block >= seen.z && block < seen.w) return;
         const Tile& tile = *tile_record(S::kTiles, number);
-        const int4 blocks = tile.groups[group];
-        if (block >= blocks.z && block < blocks.w) return;
 #pragma unroll
         for (int r = 0; r < 2; r++) {
             const Interval keys = visible(a, tile, tile.row + row_in_tile + 8 * r);
@@ -405,36 +415,55 @@ struct Consumer {
         }
     }
 
-    // Scores become exponentials; `factor` is what the output so far has to be multiplied by; true when that is not 1
-    // for some row of the warp.
+    // Scores become exponentials 2^x, x = score * scale_log2 + base. The base is such that x <= 0: when a row's first
+    // keys appear, and again when a score would rise above 0, the base moves so that the row's highest score lands on
+    // -8. Between moves (FlashAttention-4's lazy rescale) nothing needs the row's maximum: the signs of x tell that
+    // all is well, and one vote of the warp skips the rest. A row moves on its own account only.
+    // `factor` is what output and sum so far are multiplied by; true when that is not 1 for some row of the warp.
     __device__ __forceinline__ bool softmax(float scale_log2, float (&factor)[2]) {
-        bool moved = false;
+        constexpr float kCeiling = S::kLazyRescale ? 0.0f : -kHeadroom;
+        int signs[2];
 #pragma unroll
         for (int r = 0; r < 2; r++) {
-            float high0 = peak[r];
-            float high1 = scores[2 * r];
+            signs[r] = begun[r];
 #pragma unroll
             for (int i = 0; i < kScores / 4; i++) {
-                high0 = fmaxf(high0, scores[4 * i + 2 * r + 1]);
-                if (i > 0) high1 = fmaxf(high1, scores[4 * i + 2 * r]);
+                float& even = scores[4 * i + 2 * r];
+                float& odd = scores[4 * i + 2 * r + 1];
+                even = fmaf(even, scale_log2, base[r]);
+                odd = fmaf(odd, scale_log2, base[r]);
+                signs[r] = signs[r] & __float_as_int(even) & __float_as_int(odd);
             }
-            float high = fmaxf(high0, high1);
-            high = fmaxf(high, __shfl_xor_sync(0xffffffff, high, 1));
-            high = fmaxf(high, __shfl_xor_sync(0xffffffff, high, 2));
-            const float fall = (peak[r] - high) * scale_log2;  // NaN while the row has seen nothing
-            if constexpr (S::kLazyRescale) {
-                const bool move = fall < -8.0f;
-                factor[r] = move ? exp2_unit(fall) : 1.0f;
-                peak[r] = move ? high : peak[r];
-                moved |= move;
-            } else {
-                factor[r] = high == -INFINITY ? 1.0f : exp2_unit(fall);
-                peak[r] = high;
-                moved = true;
+        }
+        const bool moved = !S::kLazyRescale || __any_sync(0xffffffff, (signs[0] & signs[1]) >= 0);
+        if (moved) {
+#pragma unroll
+            for (int r = 0; r < 2; r++) {
+                float high0 = scores[2 * r];
+                float high1 = scores[2 * r + 1];
+#pragma unroll
+                for (int i = 1; i < kScores / 4; i++) {
+                    high0 = fmaxf(high0, scores[4 * i + 2 * r]);
+                    high1 = fmaxf(high1, scores[4 * i + 2 * r + 1]);
+                }
+                float high = fmaxf(high0, high1);
+                high = fmaxf(high, __shfl_xor_sync(0xffffffff, high, 1));
+                high = fmaxf(high, __shfl_xor_sync(0xffffffff, high, 2));
+                const bool move = begun[r] ? high > kCeiling : high > -INFINITY;
+                const float rise = move ? high + kHeadroom : 0.0f;
+                factor[r] = begun[r] ? exp2_unit(-rise) : 0.0f;
+                begun[r] = move ? -1 : begun[r];
+                base[r] -= rise;
+                total[r] *= factor[r];
+#pragma unroll
+                for (int i = 0; i < kScores / 4; i++) {
+                    scores[4 * i + 2 * r] -= rise;
+                    scores[4 * i + 2 * r + 1] -= rise;
+                }
             }
-            const float shift = peak[r] == -INFINITY ? 0.0f : peak[r] * scale_log2;
-            const float scale_136 = scale_log2 * (1.0f / 136.0f);
-            const float shift_136 = fmaf(shift, -1.0f / 136.0f, 127.0f / 136.0f);
+        }
+#pragma unroll
+        for (int r = 0; r < 2; r++) {
             float sum0 = 0;
             float sum1 = 0;
 #pragma unroll
@@ -445,8 +474,7 @@ struct Consumer {
                     const int place = 2 * i + e;
                     const bool emulate =
                         (place + 1) * S::kEmulated / 16 != place * S::kEmulated / 16;  // spreads the share evenly
-                    score = emulate ? exp2_polynomial(score, scale_136, shift_136)
-                                    : exp2_unit(fmaf(score, scale_log2, -shift));
+                    score = emulate ? exp2_polynomial(score) : exp2_unit(score);
                     if (e == 0) {
                         sum0 += score;
                     } else {
@@ -454,10 +482,9 @@ struct Consumer {
                     }
                 }
             }
-            total[r] = fmaf(total[r], factor[r], sum0 + sum1);
+            total[r] += sum0 + sum1;
         }
-        if constexpr (S::kLazyRescale) return __any_sync(0xffffffff, moved);
-        return true;
+        return moved;
     }
 
     __device__ __forceinline__ void to_weights() {
@@ -474,17 +501,25 @@ struct Consumer {
         return reinterpret_cast<float2*>(shared + S::kSums) + row_in_tile + 8 * r;
     }
 
-    // Sets the finished rows' maximum and sum aside and starts afresh.
+    __device__ __forceinline__ void start_sums() {
+#pragma unroll
+        for (int r = 0; r < 2; r++) {
+            base[r] = 0;
+            total[r] = 0;
+            begun[r] = 0;
+        }
+    }
+
+    // Sets the finished rows' base and sum aside and starts afresh.
     __device__ __forceinline__ void finish_sums() {
 #pragma unroll
         for (int r = 0; r < 2; r++) {
             float all = total[r];
             all += __shfl_xor_sync(0xffffffff, all, 1);
             all += __shfl_xor_sync(0xffffffff, all, 2);
-            if (lane % 4 == 0) *sums(r) = make_float2(peak[r], all);
-            peak[r] = -INFINITY;
-            total[r] = 0;
+            if (lane % 4 == 0) *sums(r) = make_float2(base[r], all);
         }
+        start_sums();
     }
 
     // Divides by the sum, writes the rows of this thread and their LSE.
@@ -496,7 +531,7 @@ struct Consumer {
                               (tile.start_q + token) * a.out_token;
 #pragma unroll
         for (int r = 0; r < 2; r++) {
-            const float top = sums(r)->x;
+            const float shift = sums(r)->x;
             const float all = sums(r)->y;
             const bool seen = all != 0.0f;  // NaN counts as seen and stays visible in the output
             const float inverse = 1.0f / all;
@@ -527,17 +562,17 @@ struct Consumer {
             }
             if (a.lse != nullptr && inside && quad == 0) {
                 a.lse[tile.sequence * a.lse_batch + tile.head * a.lse_head + tile.start_q + token + 8 * r] =
-                    seen ? top * a.scale + __logf(all) : -INFINITY;
+                    seen ? (__log2f(all) - shift) * 0.6931471805599453f : -INFINITY;
             }
         }
     }
 
     __device__ __forceinline__ void my_turn() {
-        if constexpr (S::kPingPong && S::kRowGroups > 1) named_barrier_sync(1 + group, 256);
+        if constexpr (S::kHandOver >= 0 && S::kRowGroups > 1) named_barrier_sync(1 + group, 256);
     }
 
     __device__ __forceinline__ void next_turn() {
-        if constexpr (S::kPingPong && S::kRowGroups > 1) {
+        if constexpr (S::kHandOver >= 0 && S::kRowGroups > 1) {
             named_barrier_arrive(1 + (group + 1 == S::kRowGroups ? 0 : group + 1), 256);
         }
     }
@@ -549,8 +584,7 @@ struct Consumer {
         if (!next_tile()) return;
         const float scale_log2 = a.scale * 1.4426950408889634f;
         float factor[2];
-        peak[0] = peak[1] = -INFINITY;
-        total[0] = total[1] = 0;
+        start_sums();
         bool first = true;     // no V yet, and no turns
         bool entering = true;  // this block is the first of its tile
         bool live = false;     // `weights` wait for their V
@@ -568,17 +602,20 @@ struct Consumer {
                 products_commit();
                 const uint32_t key_slot = key_ring.slot;
                 key_ring.advance();
+                const bool owing = S::kLateStore && owed >= 0;
+                if (owing || S::kHandOver == 0) next_turn();
+                pay();
                 wait_slot();
                 products_fence();
-                issue_outputs(accumulate);
+                issue_outputs(accumulate, !owing);
                 products_commit();
-                next_turn();
+                const int4 seen = tile_record(S::kTiles, number)->groups[group];
                 products_wait<1>();
                 pin(scores);
                 release(shared_offset(S::kKeyEmpty) + 8 * key_slot);
                 if (block == first_block) leave_query();
                 if (entering) finish_sums();
-                mask();
+                mask(seen);
                 const bool moved = softmax(scale_log2, factor);
                 hold();
                 products_wait<0>();
@@ -586,13 +623,18 @@ struct Consumer {
                 pin(scores);
                 leave_slot();
                 if (entering) {
-                    store(*tile_record(S::kTiles, number - 1));
+                    if constexpr (S::kLateStore) {
+                        owed = number - 1;
+                    } else {
+                        store(*tile_record(S::kTiles, number - 1));
+                    }
                 } else if (moved) {
                     rescale(factor);
                 }
                 accumulate = !entering;
                 to_weights();
             } else {
+                pay();
                 wait_slot();
                 if (!first) my_turn();
                 if (wanted) {
@@ -616,7 +658,7 @@ struct Consumer {
                     store(*tile_record(S::kTiles, entering ? number - 1 : number));
                 }
                 if (wanted) {
-                    mask();
+                    mask(tile_record(S::kTiles, number)->groups[group]);
                     softmax(scale_log2, factor);
                     to_weights();
                     accumulate = 0;
@@ -637,6 +679,7 @@ struct Consumer {
                 block--;
             }
         }
+        pay();
         wait_slot();
         if (live) {
             finish_outputs(accumulate);
@@ -654,11 +697,19 @@ struct Consumer {
                      : "memory");
     }
 
+    // Stores the finished tile whose output still sits in the registers, if there is one.
+    __device__ __forceinline__ void pay() {
+        if (S::kLateStore && owed >= 0) {
+            store(*tile_record(S::kTiles, owed));
+            owed = -1;
+        }
+    }
+
     __device__ __forceinline__ void finish_outputs(int accumulate) {
         pin(weights);
         pin(out);
         products_fence();
-        issue_outputs(accumulate);
+        issue_outputs(accumulate, false);
         products_commit();
         products_wait<0>();
         pin(out);
@@ -781,7 +832,20 @@ __device__ __forceinline__ void prepare(const Arguments& a) {
 #ifdef ATTENTION_VARIANT
 ATTENTION_FORWARD(attention_forward, ATTENTION_VARIANT)
 #else
-//                                              element        qk   v    groups keys  q-slots k-slots emulated lazy ping
-ATTENTION_FORWARD(attention_forward_bf16_d128, __nv_bfloat16, 128, 128, 2, 128, 2, 5, 0, true, true)
-ATTENTION_FORWARD(attention_forward_bf16_d64, __nv_bfloat16, 64, 64, 3, 128, 2, 8, 0, true, true)
+// Names give element type, head size, rows of a tile, keys of a block. Kernels with the same keys per block give the same
+// bits, whatever their rows.        element        qk   v   groups keys q-slots k-slots emulated lazy hand-over
+ATTENTION_FORWARD(attention_forward_bf16_d64_r192_k128, __nv_bfloat16, 64, 64, 3, 128, 2, 8, 0, true, 8)
+ATTENTION_FORWARD(attention_forward_bf16_d64_r128_k128, __nv_bfloat16, 64, 64, 2, 128, 2, 8, 0, true, 8)
+ATTENTION_FORWARD(attention_forward_bf16_d96_r128_k128, __nv_bfloat16, 96, 96, 2, 128, 2, 5, 0, true, 8)
+ATTENTION_FORWARD(attention_forward_bf16_d128_r128_k128, __nv_bfloat16, 128, 128, 2, 128, 2, 5, 0, true, 8)
+ATTENTION_FORWARD(attention_forward_bf16_d128_r128_k160, __nv_bfloat16, 128, 128, 2, 160, 2, 4, 0, true, 10)
+ATTENTION_FORWARD(attention_forward_bf16_d192x128_r128_k112, __nv_bfloat16, 192, 128, 2, 112, 1, 4, 0, true, 7)
+ATTENTION_FORWARD(attention_forward_bf16_d256_r128_k80, __nv_bfloat16, 256, 256, 2, 80, 1, 4, 0, true, 5)
+ATTENTION_FORWARD(attention_forward_fp16_d64_r192_k128, __half, 64, 64, 3, 128, 2, 8, 0, true, 8)
+ATTENTION_FORWARD(attention_forward_fp16_d64_r128_k128, __half, 64, 64, 2, 128, 2, 8, 0, true, 8)
+ATTENTION_FORWARD(attention_forward_fp16_d96_r128_k128, __half, 96, 96, 2, 128, 2, 5, 0, true, 8)
+ATTENTION_FORWARD(attention_forward_fp16_d128_r128_k128, __half, 128, 128, 2, 128, 2, 5, 0, true, 8)
+ATTENTION_FORWARD(attention_forward_fp16_d128_r128_k160, __half, 128, 128, 2, 160, 2, 4, 0, true, 10)
+ATTENTION_FORWARD(attention_forward_fp16_d192x128_r128_k112, __half, 192, 128, 2, 112, 1, 4, 0, true, 7)
+ATTENTION_FORWARD(attention_forward_fp16_d256_r128_k80, __half, 256, 256, 2, 80, 1, 4, 0, true, 5)
 #endif

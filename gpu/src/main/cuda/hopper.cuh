@@ -3,9 +3,6 @@
 #pragma once
 
 #include <cstdint>
-#ifdef HOPPER_WATCHDOG
-#include <cstdio>
-#endif
 
 namespace hopper {
 
@@ -47,12 +44,9 @@ __device__ __forceinline__ bool barrier_try_wait(uint32_t barrier, uint32_t pari
 
 __device__ __forceinline__ void barrier_wait(uint32_t barrier, uint32_t parity) {
 #ifdef HOPPER_WATCHDOG
-    // Development builds: a wait that never ends says where it stands and stops the kernel.
+    // Development builds: a wait that never ends stops the kernel.
     for (long spins = 0; !barrier_try_wait(barrier, parity); spins++) {
-        if (spins > 20000000) {
-            printf("block %d thread %d waits for barrier %u parity %u\n", blockIdx.x, threadIdx.x, barrier, parity);
-            __trap();
-        }
+        if (spins > 20000000) __trap();
     }
 #else
     while (!barrier_try_wait(barrier, parity)) {

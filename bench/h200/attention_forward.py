@@ -1,0 +1,385 @@
+"""Checks and times builds of the attention forward kernel beside PyTorch's cuDNN and FlashAttention-2, in one run.
+
+    attention_forward.py --list FILE --out DIR [--seconds N] [--commit HASH]
+
+FILE lists builds, one a line: label image kernel d dv dtype check, where check is full, quick or none. Writes
+DIR/attention-forward.jsonl, attention-ablation.jsonl, attention-multimodal.jsonl and explore.jsonl.
+
+Timing: 16,384 tokens in all, 2048 columns of heads; random data; each candidate first rests, then runs twice to warm
+up, then several times, each between two device events; the median counts. Rests keep the card off its power limit;
+`sustained` figures are taken without them. A candidate's time includes the launch that writes its descriptors, unless
+said (`prepared`).
+"""
+
+import argparse
+import collections
+import json
+import math
+import statistics
+import subprocess
+import time
+
+import torch
+from torch.nn.attention import SDPBackend, sdpa_kernel
+
+import attention_check
+from attention_driver import Kernel
+
+DTYPES = {"bf16": torch.bfloat16, "fp16": torch.float16}
+SIZES = [1024, 2048, 4096, 8192, 16384]
+TOKENS = 16384
+
+# Builds that may be chosen: those of one family give the same bits, so the choice may follow the shape.
+FAMILIES = {
+    (128, "k128"): ["d128_r128_k128", "a128h0", "a128h6", "a128np"],
+    (128, "k160"): ["d128_r128_k160", "b128h6", "b128np"],
+    (128, "k80"): ["k128", "k128h3"],
+    (64, "k128"): ["d64_r192_k128", "d64_r128_k128", "a64h0", "a64h6", "a64np"],
+}
+
+Build = collections.namedtuple("Build", "label image kernel d dv dtype check")
+
+
+def milliseconds(function, repeats=7, rest=0.04):
+    torch.cuda.synchronize()
+    time.sleep(rest)
+    events = [(torch.cuda.Event(enable_timing=True), torch.cuda.Event(enable_timing=True)) for _ in range(repeats)]
+    function()
+    function()
+    for begin, end in events:
+        begin.record()
+        function()
+        end.record()
+    torch.cuda.synchronize()
+    return statistics.median(begin.elapsed_time(end) for begin, end in events)
+
+
+def sustained(function, estimate, span=0.25):
+    count = max(3, int(span * 1000 / estimate))
+    begin, end = torch.cuda.Event(enable_timing=True), torch.cuda.Event(enable_timing=True)
+    for _ in range(count // 3):
+        function()
+    begin.record()
+    for _ in range(count):
+        function()
+    end.record()
+    torch.cuda.synchronize()
+    return begin.elapsed_time(end) / count
+
+
+def inputs(b, s, heads, kv_heads, d, dv, dtype):
+    make = lambda h, w: torch.randn(b, s, h, w, device="cuda", dtype=torch.float32).to(dtype)
+    return make(heads, d), make(kv_heads, d), make(kv_heads, dv)
+
+
+def peer(backend, q, k, v, causal):
+    qt, kt, vt = (x.transpose(1, 2) for x in (q, k, v))
+    grouped = q.shape[2] != k.shape[2]
+
+    def call():
+        with sdpa_kernel(backend), torch.no_grad():
+            return torch.nn.functional.scaled_dot_product_attention(qt, kt, vt, is_causal=causal, enable_gqa=grouped)
+
+    return call
+
+
+PEERS = {"cudnn": SDPBackend.CUDNN_ATTENTION, "flash-attention-2": SDPBackend.FLASH_ATTENTION}
+
+
+def peers(q, k, v, causal):
+    found = {}
+    for name, backend in PEERS.items():
+        call = peer(backend, q, k, v, causal)
+        try:
+            call()
+            found[name] = call
+        except RuntimeError as refusal:
+            print("peer", name, "refuses:", str(refusal)[:100], flush=True)
+    return found
+
+
+class Program:
+    def __init__(self, options):
+        self.options = options
+        self.began = time.time()
+        self.builds = [Build(l[0], l[1], l[2], int(l[3]), int(l[4]), l[5], l[6])
+                       for l in (line.split() for line in open(options.list)) if l and not l[0].startswith("#")]
+        self.kernels = {b.label: Kernel(b.image, b.kernel) for b in self.builds}
+        self.by_label = {b.label: b for b in self.builds}
+        self.right = {}
+        self.times = {}
+        smi = subprocess.run(["nvidia-smi", "--query-gpu=name,driver_version", "--format=csv,noheader"],
+                             capture_output=True, text=True).stdout.strip().split(", ")
+        self.stamp = dict(device=smi[0], driver=smi[1], torch=torch.__version__,
+                          cudnn=torch.backends.cudnn.version(), commit=options.commit,
+                          date=time.strftime("%Y-%m-%d", time.gmtime()))
+
+    def left(self):
+        return self.options.seconds - (time.time() - self.began)
+
+    def say(self, *words):
+        print(f"[{time.time() - self.began:5.1f}]", *words, flush=True)
+
+    def write(self, file, **entry):
+        with open(f"{self.options.out}/{file}.jsonl", "a") as f:
+            f.write(json.dumps(entry) + "\n")
+
+    def result(self, file, case, ours, peer_value, peer_name, **more):
+        self.write(file, bench=file, case=case, ours=round(ours, 1), peer=round(peer_value, 1), peer_name=peer_name,
+                   unit="TFLOP/s", ratio=round(ours / peer_value, 3), **more, **self.stamp)
+
+    def check(self):
+        for b in self.builds:
+            kernel = self.kernels[b.label]
+            if b.check == "none":
+                self.right[b.label] = None
+                continue
+            try:
+                if kernel.local_bytes:
+                    raise attention_check.Failure(f"{kernel.local_bytes} bytes of local memory")
+                summary = attention_check.check(kernel, b.d, b.dv, DTYPES[b.dtype], quick=b.check == "quick")
+                self.right[b.label] = summary
+                self.say(b.label, "right", summary)
+            except attention_check.Failure as failure:
+                self.right[b.label] = False
+                self.say(b.label, "WRONG", failure)
+            self.write("checks", build=b.label, result=self.right[b.label])
+
+    def same_bits(self):
+        for (d, name), labels in FAMILIES.items():
+            labels = [l for l in labels if l in self.kernels]
+            q, k, v = inputs(2, 777, 4, 2, d, d, torch.bfloat16)
+            try:
+                first, _ = attention_check.run(self.kernels[labels[0]], q, k, v, causal=True)
+                for label in labels[1:]:
+                    other, _ = attention_check.run(self.kernels[label], q, k, v, causal=True)
+                    attention_check.same(f"{label} against {labels[0]}", first, other)
+                self.say("same bits:", d, name, labels)
+            except attention_check.Failure as failure:
+                self.say("WRONG", failure)
+
+    def tensors(self, d, dv, s, dtype, heads=None, kv_heads=None, b=None):
+        heads = heads or 2048 // d
+        q, k, v = inputs(b or max(1, TOKENS // s), s, heads, kv_heads or heads, d, dv, dtype)
+        out = torch.empty(q.shape[:-1] + (dv,), dtype=dtype, device="cuda")
+        lse = torch.empty(q.shape[0], q.shape[2], s, device="cuda")
+        return q, k, v, out, lse
+
+    @staticmethod
+    def flop(q, v, causal):
+        b, s, h, d = q.shape
+        return 2 * b * h * s * s * (d + v.shape[-1]) * (0.5 if causal else 1)
+
+    def explore(self, d, sizes, labels, repeats=5, rest=0.03):
+        for s in sizes:
+            tensors = self.tensors(d, d, s, torch.bfloat16)
+            q, k, v, out, lse = tensors
+            for causal in (False, True):
+                flop = self.flop(q, v, causal)
+                row = {n: flop / milliseconds(f, repeats, rest) / 1e9 for n, f in peers(q, k, v, causal).items()}
+                for label in labels:
+                    name, _, budget = label.partition("@")
+                    if name not in self.kernels or self.right.get(name) is False or (budget and not causal):
+                        continue
+                    more = dict(l2_bytes=int(budget) << 20) if budget else {}
+                    launch = self.kernels[name].launcher(*tensors, causal=causal, **more)
+                    row[label] = flop / milliseconds(launch, repeats, rest) / 1e9
+                best = max(row, key=row.get)
+                self.say(f"d={d} s={s} causal={int(causal)}",
+                         " ".join(f"{n}={x:.0f}" + ("*" if n == best else "") for n, x in row.items()))
+                self.times[d, s, causal] = row
+                self.write("explore", d=d, s=s, causal=causal, tflops={n: round(x, 1) for n, x in row.items()})
+
+    def choose(self, d):
+        """For each mask: the family best over all sizes, then within it the build for each size."""
+        chosen = {}
+        for causal in (False, True):
+            def score(labels):
+                rows = [self.times[d, s, causal] for s in SIZES if (d, s, causal) in self.times]
+                values = [max((row[l] for l in labels if l in row), default=0) for row in rows]
+                return math.prod(values) ** (1 / max(1, len(values)))
+            family = max((f for f in FAMILIES if f[0] == d), key=lambda f: score(FAMILIES[f]))
+            for s in SIZES:
+                row = self.times.get((d, s, causal))
+                if row:
+                    chosen[s, causal] = max((l for l in FAMILIES[family] if l in row), key=row.get)
+        return chosen
+
+    def final(self, d):
+        chosen = self.choose(d)
+        self.say("chosen", d, chosen)
+        for (s, causal), label in chosen.items():
+            tensors = self.tensors(d, d, s, torch.bfloat16)
+            q, k, v, out, lse = tensors
+            kernel = self.kernels[label]
+            flop = self.flop(q, v, causal)
+            launch = kernel.launcher(*tensors, causal=causal)
+            others = peers(q, k, v, causal)
+            ours, prepared, theirs = [], [], {n: [] for n in others}
+            for _ in range(3):
+                ours.append(milliseconds(launch))
+                prepared.append(milliseconds(lambda: launch(False)))
+                for n, f in others.items():
+                    theirs[n].append(milliseconds(f))
+            ours_ms = statistics.median(ours)
+            best = min(theirs, key=lambda n: statistics.median(theirs[n]))
+            peer_ms = statistics.median(theirs[best])
+            hot, hot_peer = sustained(launch, ours_ms), sustained(others[best], peer_ms)
+            launch()
+            torch.cuda.synchronize()
+            check = out[:1, :, :2].clone()
+            error = None
+            if s <= 4096:
+                seen = attention_check.mask_of(s, s, causal, (-1, -1))
+                ref, _ = attention_check.reference(q[:1, :, :2], k[:1, :, :2], v[:1, :, :2], seen)
+                error = float(f"{(check.float() - ref).abs().max().item():.3e}")
+                del ref, seen
+            self.result("attention-forward", dict(d=d, s=s, causal=causal, b=q.shape[0], h=q.shape[2],
+                                                  h_kv=k.shape[2]),
+                        flop / ours_ms / 1e9, flop / peer_ms / 1e9, best, error=error, build=label,
+                        prepared=round(flop / statistics.median(prepared) / 1e9, 1),
+                        others={n: round(flop / statistics.median(t) / 1e9, 1) for n, t in theirs.items()},
+                        sustained=dict(ours=round(flop / hot / 1e9, 1), peer=round(flop / hot_peer / 1e9, 1),
+                                       ratio=round(hot_peer / hot, 3)))
+            self.say(f"FINAL d={d} s={s} causal={int(causal)} {label} ours {flop / ours_ms / 1e9:.0f} {best} "
+                     f"{flop / peer_ms / 1e9:.0f} prepared {flop / statistics.median(prepared) / 1e9:.0f} ratio {peer_ms / ours_ms:.3f} sustained {hot_peer / hot:.3f} "
+                     f"({flop / hot / 1e9:.0f})")
+
+    def ablation(self, d, groups, s=4096):
+        """`groups`: [(what, value, label)]; speed against the group's base build, error against fp32 at s=2048."""
+        base = groups[0][2]
+        for causal in (False, True):
+            row = self.times.get((d, s, causal), {})
+            for what, value, label in groups:
+                if label not in row or base not in row:
+                    continue
+                self.result("attention-ablation", dict(d=d, s=s, causal=causal, option=what, value=value), row[label],
+                            row[base], f"the kernel with {groups[0][0]} {groups[0][1]}", error=self.error(label, d),
+                            build=label)
+
+    def error(self, label, d):
+        torch.manual_seed(1)
+        q, k, v = inputs(1, 2048, 4, 4, d, d, torch.bfloat16)
+        out, _ = attention_check.run(self.kernels[label], q, k, v)
+        ref, _ = attention_check.reference(q, k, v, attention_check.mask_of(2048, 2048, False, (-1, -1)))
+        return float(f"{((out.float() - ref).norm() / ref.norm()).item():.4e}")
+
+    def others(self, label, d, dv, dtype, s=4096, heads=None, kv_heads=None, b=None):
+        if self.right.get(label) is False or label not in self.kernels:
+            return
+        tensors = self.tensors(d, dv, s, DTYPES[dtype], heads, kv_heads, b)
+        q, k, v, out, lse = tensors
+        for causal in (False, True):
+            flop = self.flop(q, v, causal)
+            ours = milliseconds(self.kernels[label].launcher(*tensors, causal=causal))
+            theirs = {n: milliseconds(f) for n, f in peers(q, k, v, causal).items()}
+            if not theirs:
+                self.say(f"{label} s={s} causal={int(causal)} ours {flop / ours / 1e9:.0f}, no peer")
+                continue
+            best = min(theirs, key=theirs.get)
+            case = dict(d=d, s=s, causal=causal, b=q.shape[0], h=q.shape[2], h_kv=k.shape[2])
+            if dv != d:
+                case["d_v"] = dv
+            if dtype != "bf16":
+                case["dtype"] = dtype
+            self.result("attention-forward", case, flop / ours / 1e9, flop / theirs[best] / 1e9, best, build=label)
+            self.say(f"OTHER {case} {label} ours {flop / ours / 1e9:.0f} {best} {flop / theirs[best] / 1e9:.0f} "
+                     f"ratio {theirs[best] / ours:.3f}")
+
+    def multimodal(self, label, with_peer):
+        """Two documents, image blocks of 256 tokens that see themselves whole, text between them causal."""
+        b, s, h, d = 2, 8192, 16, 128
+        tensors = self.tensors(d, d, s, torch.bfloat16, h, h, b)
+        q, k, v, out, lse = tensors
+        i = torch.arange(s, device="cuda")
+        document = (i >= s // 2).int()
+        within = i % 1024
+        image = torch.where((within >= 512) & (within < 768), i // 1024, -1)
+        end = torch.where(image >= 0, (i // 1024) * 1024 + 768, i + 1)
+        visible = torch.stack([document * (s // 2), end], 1).int()
+        pairs = (visible[:, 1] - visible[:, 0]).sum().item() * b * h
+        visible = visible[None].expand(b, -1, -1).contiguous()
+        kernel = self.kernels[label]
+        flop = 4 * pairs * d
+        ours = milliseconds(kernel.launcher(*tensors, visible=visible))
+        dense = milliseconds(kernel.launcher(*tensors, causal=True))
+        dense_rate = self.flop(q, v, True) / dense / 1e9
+        case = dict(d=d, s=s, b=b, h=h, documents=2, image_tokens=256, against="dense causal")
+        self.result("attention-multimodal", case, flop / ours / 1e9, dense_rate, "dense causal, same kernel",
+                    build=label)
+        self.say(f"MULTIMODAL {label} {flop / ours / 1e9:.0f} on visible pairs; dense causal {dense_rate:.0f}")
+        if not with_peer:
+            return
+        from torch.nn.attention.flex_attention import create_block_mask, flex_attention
+
+        def rule(_b, _h, i, j):
+            return ((j <= i) | ((image[i] == image[j]) & (image[i] >= 0))) & (document[i] == document[j])
+
+        qt, kt, vt = (x.transpose(1, 2) for x in (q, k, v))
+        blocks = create_block_mask(rule, None, None, s, s, device="cuda")
+        flex = torch.compile(flex_attention, dynamic=False)
+        theirs_out = flex(qt, kt, vt, block_mask=blocks)
+        theirs = milliseconds(lambda: flex(qt, kt, vt, block_mask=blocks))
+        kernel(q, k, v, out, lse, visible=visible)
+        torch.cuda.synchronize()
+        apart = (theirs_out.transpose(1, 2).float() - out.float()).abs().max().item()
+        case["against"] = "FlexAttention"
+        self.result("attention-multimodal", case, flop / ours / 1e9, flop / theirs / 1e9, "FlexAttention, compiled",
+                    build=label, apart=apart)
+        self.say(f"FLEX {flop / theirs / 1e9:.0f} ratio {theirs / ours:.2f} apart {apart:.2e}")
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--list", required=True)
+    parser.add_argument("--out", required=True)
+    parser.add_argument("--seconds", type=float, default=600)
+    parser.add_argument("--commit", default="")
+    options = parser.parse_args()
+    torch.manual_seed(time.time_ns() % (1 << 31))
+    p = Program(options)
+    p.check()
+    p.same_bits()
+    p.explore(128, [1024, 2048, 4096, 8192, 16384], FAMILIES[128, "k128"] + FAMILIES[128, "k160"] + FAMILIES[128, "k80"] + [
+        "old128", "d128_r128_k128@8", "d128_r128_k128@16"])
+    p.explore(64, [1024, 2048, 4096, 8192, 16384], FAMILIES[64, "k128"] + ["old64", "b64", "f64", "h64",
+                                                                         "d64_r192_k128@8", "d64_r192_k128@16"])
+    p.final(128)
+    p.final(64)
+    before = dict(p.times)
+    p.explore(128, [4096], ["d128_r128_k128", "a128nl", "a128e2", "a128e4", "a128e8", "a128np", "a128h0", "a128h6",
+                            "e128", "d128_r128_k160", "c128", "k128"])
+    p.ablation(128, [("lazy rescale", "on", "d128_r128_k128"), ("lazy rescale", "off", "a128nl"),
+                     ("emulated sixteenths", 2, "a128e2"), ("emulated sixteenths", 4, "a128e4"),
+                     ("emulated sixteenths", 8, "a128e8"), ("ping-pong", "off", "a128np"),
+                     ("turn handed over after products", 0, "a128h0"), ("turn handed over after products", 6, "a128h6"),
+                     ("keys per block", 144, "e128"), ("keys per block", 160, "d128_r128_k160"),
+                     ("keys per block", 176, "c128"), ("rows x keys", "192x80", "k128")])
+    p.explore(64, [4096], ["d64_r192_k128", "a64nl", "a64e1", "a64e2", "a64e4", "a64e8", "a64np", "a64h0", "a64h6",
+                           "d64_r128_k128", "b64", "f64", "g64", "h64"])
+    p.ablation(64, [("lazy rescale", "on", "d64_r192_k128"), ("lazy rescale", "off", "a64nl"),
+                    ("emulated sixteenths", 1, "a64e1"), ("emulated sixteenths", 2, "a64e2"),
+                    ("emulated sixteenths", 4, "a64e4"), ("emulated sixteenths", 8, "a64e8"),
+                    ("ping-pong", "off", "a64np"), ("turn handed over after products", 0, "a64h0"),
+                    ("turn handed over after products", 6, "a64h6"), ("rows x keys", "128x128", "d64_r128_k128"),
+                    ("rows x keys", "192x112", "b64"), ("rows x keys", "128x192", "f64"),
+                    ("rows x keys", "128x224", "g64"), ("rows x keys", "256x64", "h64")])
+    p.times = before
+    chosen = p.choose(128)
+    full, causal = chosen[8192, False], chosen[8192, True]
+    for s in (4096, 8192):
+        p.others(causal, 128, 128, "bf16", s, 64, 8, 2)
+    p.others("d96_r128_k128", 96, 96, "bf16")
+    p.others("o96", 96, 96, "bf16")
+    p.others("d256_r128_k80", 256, 256, "bf16")
+    p.others("d192x128_r128_k112", 192, 128, "bf16")
+    p.others("m192", 192, 128, "bf16")
+    p.others("fp16_d128_r128_k128", 128, 128, "fp16")
+    p.multimodal(causal, False)
+    if p.left() > 35:
+        p.multimodal(causal, True)
+    p.say("done")
+
+
+if __name__ == "__main__":
+    main()
