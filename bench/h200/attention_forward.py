@@ -1,9 +1,11 @@
 """Checks and times builds of the attention forward kernel beside PyTorch's cuDNN and FlashAttention-2, in one run.
 
-    attention_forward.py --list FILE --out DIR [--seconds N] [--commit HASH]
+    attention_build.sh BUILDS
+    attention_forward.py --list BUILDS/list.txt --out DIR [--seconds N] [--commit HASH]
 
-FILE lists builds, one a line: label image kernel d dv dtype check, where check is full, quick or none. Writes
-DIR/attention-forward.jsonl, attention-ablation.jsonl, attention-multimodal.jsonl and explore.jsonl.
+The list holds builds, one a line: label image kernel d dv dtype check, where check is full, quick or none. Writes
+DIR/attention-forward.jsonl, attention-ablation.jsonl, attention-multimodal.jsonl, and checks.jsonl and explore.jsonl,
+which are not kept.
 
 Timing: 16,384 tokens in all, 2048 columns of heads; random data; each candidate first rests, then runs twice to warm
 up, then several times, each between two device events; the median counts. Rests keep the card off its power limit;
@@ -13,8 +15,8 @@ said (`prepared`).
 
 import argparse
 import collections
+import itertools
 import json
-import math
 import statistics
 import subprocess
 import time
@@ -29,12 +31,37 @@ DTYPES = {"bf16": torch.bfloat16, "fp16": torch.float16}
 SIZES = [1024, 2048, 4096, 8192, 16384]
 TOKENS = 16384
 
-# Builds that may be chosen: those of one family give the same bits, so the choice may follow the shape.
-FAMILIES = {
-    (128, "k128"): ["d128_r128_k128", "a128h0", "a128h6", "a128np"],
-    (128, "k160"): ["d128_r128_k160", "b128h6", "b128np"],
-    (128, "k80"): ["k128", "k128h3"],
-    (64, "k128"): ["d64_r192_k128", "d64_r128_k128", "a64h0", "a64h6", "a64np"],
+# The kernel for each head size and mask (causal or not).
+PRODUCT = {
+    (128, False): "d128_r192_k80",
+    (128, True): "d128_r128_k128",
+    (64, False): "d64_r192_k128",
+    (64, True): "d64_r192_k128",
+}
+
+# Builds with the same keys per block: the same bits.
+SAME_BITS = [
+    ["d128_r128_k128", "d128_base", "d128_no_turns", "d128_turn_0"],
+    ["d128_r192_k80", "d128_r192_k80_t5"],
+    ["d64_r192_k128", "d64_r128_k128", "d64_no_turns", "d64_turn_0", "d64_turn_6"],
+]
+
+# For each head size: what is varied, its value, the build; the first is what the others are held against.
+ABLATION = {
+    128: [("lazy rescale", "on", "d128_base"), ("lazy rescale", "off", "d128_no_lazy"),
+          ("emulated sixteenths", 2, "d128_emulated_2"), ("emulated sixteenths", 4, "d128_emulated_4"),
+          ("emulated sixteenths", 8, "d128_emulated_8"), ("ping-pong", "off", "d128_no_turns"),
+          ("turn handed over after products", 0, "d128_turn_0"),
+          ("turn handed over after products", 6, "d128_r128_k128"), ("keys per block", 144, "d128_r128_k144"),
+          ("keys per block", 160, "d128_r128_k160"), ("keys per block", 176, "d128_r128_k176"),
+          ("rows x keys", "192x80", "d128_r192_k80_t5")],
+    64: [("lazy rescale", "on", "d64_r192_k128"), ("lazy rescale", "off", "d64_no_lazy"),
+         ("emulated sixteenths", 1, "d64_emulated_1"), ("emulated sixteenths", 2, "d64_emulated_2"),
+         ("emulated sixteenths", 4, "d64_emulated_4"), ("emulated sixteenths", 8, "d64_emulated_8"),
+         ("ping-pong", "off", "d64_no_turns"), ("turn handed over after products", 0, "d64_turn_0"),
+         ("turn handed over after products", 6, "d64_turn_6"), ("rows x keys", "128x128", "d64_r128_k128"),
+         ("rows x keys", "192x112", "d64_r192_k112"), ("rows x keys", "128x192", "d64_r128_k192"),
+         ("rows x keys", "128x224", "d64_r128_k224"), ("rows x keys", "256x64", "d64_r256_k64")],
 }
 
 Build = collections.namedtuple("Build", "label image kernel d dv dtype check")
@@ -146,15 +173,18 @@ class Program:
             self.write("checks", build=b.label, result=self.right[b.label])
 
     def same_bits(self):
-        for (d, name), labels in FAMILIES.items():
+        for labels in SAME_BITS:
             labels = [l for l in labels if l in self.kernels]
+            if len(labels) < 2:
+                continue
+            d = self.by_label[labels[0]].d
             q, k, v = inputs(2, 777, 4, 2, d, d, torch.bfloat16)
             try:
                 first, _ = attention_check.run(self.kernels[labels[0]], q, k, v, causal=True)
                 for label in labels[1:]:
                     other, _ = attention_check.run(self.kernels[label], q, k, v, causal=True)
                     attention_check.same(f"{label} against {labels[0]}", first, other)
-                self.say("same bits:", d, name, labels)
+                self.say("same bits:", labels)
             except attention_check.Failure as failure:
                 self.say("WRONG", failure)
 
@@ -190,25 +220,9 @@ class Program:
                 self.times[d, s, causal] = row
                 self.write("explore", d=d, s=s, causal=causal, tflops={n: round(x, 1) for n, x in row.items()})
 
-    def choose(self, d):
-        """For each mask: the family best over all sizes, then within it the build for each size."""
-        chosen = {}
-        for causal in (False, True):
-            def score(labels):
-                rows = [self.times[d, s, causal] for s in SIZES if (d, s, causal) in self.times]
-                values = [max((row[l] for l in labels if l in row), default=0) for row in rows]
-                return math.prod(values) ** (1 / max(1, len(values)))
-            family = max((f for f in FAMILIES if f[0] == d), key=lambda f: score(FAMILIES[f]))
-            for s in SIZES:
-                row = self.times.get((d, s, causal))
-                if row:
-                    chosen[s, causal] = max((l for l in FAMILIES[family] if l in row), key=row.get)
-        return chosen
-
     def final(self, d):
-        chosen = self.choose(d)
-        self.say("chosen", d, chosen)
-        for (s, causal), label in chosen.items():
+        for s, causal in itertools.product(SIZES, (False, True)):
+            label = PRODUCT[d, causal]
             tensors = self.tensors(d, d, s, torch.bfloat16)
             q, k, v, out, lse = tensors
             kernel = self.kernels[label]
@@ -245,9 +259,11 @@ class Program:
                      f"{flop / peer_ms / 1e9:.0f} prepared {flop / statistics.median(prepared) / 1e9:.0f} ratio {peer_ms / ours_ms:.3f} sustained {hot_peer / hot:.3f} "
                      f"({flop / hot / 1e9:.0f})")
 
-    def ablation(self, d, groups, s=4096):
-        """`groups`: [(what, value, label)]; speed against the group's base build, error against fp32 at s=2048."""
+    def ablation(self, d, s=4096):
+        """Speed against the base build; relative error (Frobenius) against fp32 at s=2048."""
+        groups = ABLATION[d]
         base = groups[0][2]
+        self.explore(d, [s], [label for _, _, label in groups])
         for causal in (False, True):
             row = self.times.get((d, s, causal), {})
             for what, value, label in groups:
@@ -340,44 +356,19 @@ def main():
     p = Program(options)
     p.check()
     p.same_bits()
-    p.explore(128, [1024, 2048, 4096, 8192, 16384], FAMILIES[128, "k128"] + FAMILIES[128, "k160"] + FAMILIES[128, "k80"] + [
-        "old128", "d128_r128_k128@8", "d128_r128_k128@16"])
-    p.explore(64, [1024, 2048, 4096, 8192, 16384], FAMILIES[64, "k128"] + ["old64", "b64", "f64", "h64",
-                                                                         "d64_r192_k128@8", "d64_r192_k128@16"])
     p.final(128)
     p.final(64)
-    before = dict(p.times)
-    p.explore(128, [4096], ["d128_r128_k128", "a128nl", "a128e2", "a128e4", "a128e8", "a128np", "a128h0", "a128h6",
-                            "e128", "d128_r128_k160", "c128", "k128"])
-    p.ablation(128, [("lazy rescale", "on", "d128_r128_k128"), ("lazy rescale", "off", "a128nl"),
-                     ("emulated sixteenths", 2, "a128e2"), ("emulated sixteenths", 4, "a128e4"),
-                     ("emulated sixteenths", 8, "a128e8"), ("ping-pong", "off", "a128np"),
-                     ("turn handed over after products", 0, "a128h0"), ("turn handed over after products", 6, "a128h6"),
-                     ("keys per block", 144, "e128"), ("keys per block", 160, "d128_r128_k160"),
-                     ("keys per block", 176, "c128"), ("rows x keys", "192x80", "k128")])
-    p.explore(64, [4096], ["d64_r192_k128", "a64nl", "a64e1", "a64e2", "a64e4", "a64e8", "a64np", "a64h0", "a64h6",
-                           "d64_r128_k128", "b64", "f64", "g64", "h64"])
-    p.ablation(64, [("lazy rescale", "on", "d64_r192_k128"), ("lazy rescale", "off", "a64nl"),
-                    ("emulated sixteenths", 1, "a64e1"), ("emulated sixteenths", 2, "a64e2"),
-                    ("emulated sixteenths", 4, "a64e4"), ("emulated sixteenths", 8, "a64e8"),
-                    ("ping-pong", "off", "a64np"), ("turn handed over after products", 0, "a64h0"),
-                    ("turn handed over after products", 6, "a64h6"), ("rows x keys", "128x128", "d64_r128_k128"),
-                    ("rows x keys", "192x112", "b64"), ("rows x keys", "128x192", "f64"),
-                    ("rows x keys", "128x224", "g64"), ("rows x keys", "256x64", "h64")])
-    p.times = before
-    chosen = p.choose(128)
-    full, causal = chosen[8192, False], chosen[8192, True]
+    p.ablation(128)
+    p.ablation(64)
     for s in (4096, 8192):
-        p.others(causal, 128, 128, "bf16", s, 64, 8, 2)
-    p.others("d96_r128_k128", 96, 96, "bf16")
-    p.others("o96", 96, 96, "bf16")
+        p.others(PRODUCT[128, True], 128, 128, "bf16", s, 64, 8, 2)
+    p.others("d96_r192_k96", 96, 96, "bf16")
     p.others("d256_r128_k80", 256, 256, "bf16")
     p.others("d192x128_r128_k112", 192, 128, "bf16")
-    p.others("m192", 192, 128, "bf16")
     p.others("fp16_d128_r128_k128", 128, 128, "fp16")
-    p.multimodal(causal, False)
+    p.multimodal(PRODUCT[128, True], False)
     if p.left() > 35:
-        p.multimodal(causal, True)
+        p.multimodal(PRODUCT[128, True], True)
     p.say("done")
 
 
