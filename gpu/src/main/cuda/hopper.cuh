@@ -84,15 +84,6 @@ __device__ __forceinline__ void copy_tile_3d(
         : "memory");
 }
 
-__device__ __forceinline__ void copy_tile_4d(
-    uint32_t destination, const void* descriptor, uint32_t barrier, int x, int y, int z, int w, uint64_t policy) {
-    asm volatile(
-        "cp.async.bulk.tensor.4d.shared::cluster.global.tile.mbarrier::complete_tx::bytes.L2::cache_hint "
-        "[%0], [%1, {%3, %4, %5, %6}], [%2], %7;" ::"r"(destination),
-        "l"(descriptor), "r"(barrier), "r"(x), "r"(y), "r"(z), "r"(w), "l"(policy)
-        : "memory");
-}
-
 // ---- warpgroup matrix products ----
 
 // Shared-memory operand with rows of 128 bytes in the 128-byte swizzle; groups of 8 rows are 1024 bytes apart.
