@@ -7,7 +7,7 @@
  *
  * <pre>
  * mvn -Pbench -pl bench/jmh -am -DskipTests package
- * java -jar bench/jmh/target/kernel-benchmarks.jar bench/cpu/kernels.jsonl
+ * java --add-modules=jdk.incubator.vector -jar bench/jmh/target/kernel-benchmarks.jar bench/cpu/kernels.jsonl
  * </pre>
  */
 package dev.paloverde.bench;

@@ -1,5 +1,6 @@
 package dev.paloverde.gpu.kernels;
 
+import java.lang.reflect.InvocationTargetException;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -145,33 +146,42 @@ abstract class Arithmetic {
         return sum;
     }
 
-    /** {@return the fastest implementation that this JVM can run; where it is not the fast one, a log line says why} */
+    /** {@return the fastest implementation that this JVM can run, once it is warm; see {@link WarmingArithmetic}} */
     static Arithmetic choose() {
+        return Choice.WARMING;
+    }
+
+    /** {@return the SIMD implementation, or the plain one where it is missing; then a log line says why} */
+    static Arithmetic best() {
         return Choice.BEST;
     }
 
     private static final class Choice {
         static final Arithmetic BEST = find();
+        static final Arithmetic WARMING =
+                BEST instanceof PlainArithmetic ? BEST : new WarmingArithmetic(new PlainArithmetic(), BEST);
 
         private static Arithmetic find() {
             if (ModuleLayer.boot().findModule("jdk.incubator.vector").isEmpty()) {
-                LOG.warn("CPU kernels run without SIMD, many times slower (the results are the same): the module"
-                        + " jdk.incubator.vector is not there; start the JVM with --add-modules=jdk.incubator.vector");
-                return new PlainArithmetic();
+                return plain("the module jdk.incubator.vector is not there; start the JVM with"
+                        + " --add-modules=jdk.incubator.vector (spark.executor.extraJavaOptions,"
+                        + " spark.driver.extraJavaOptions)");
             }
             try {
                 // by name: the class cannot be linked where the module is absent
                 return (Arithmetic) Class.forName("dev.paloverde.gpu.kernels.VectorArithmetic")
                         .getDeclaredMethod("open")
                         .invoke(null);
+            } catch (InvocationTargetException e) {
+                return plain(String.valueOf(e.getCause().getMessage()));
             } catch (ReflectiveOperationException | LinkageError e) {
-                Throwable reason = e.getCause() == null ? e : e.getCause();
-                LOG.warn(
-                        "CPU kernels run without SIMD, many times slower (the results are the same): {}",
-                        reason.getMessage(),
-                        reason);
-                return new PlainArithmetic();
+                return plain(e.toString());
             }
+        }
+
+        private static Arithmetic plain(String reason) {
+            LOG.warn("CPU kernels run without SIMD, many times slower (the results are the same): {}", reason);
+            return new PlainArithmetic();
         }
     }
 }

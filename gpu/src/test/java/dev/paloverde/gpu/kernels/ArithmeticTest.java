@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import java.util.Arrays;
 import java.util.Random;
 import net.jqwik.api.Example;
+import org.assertj.core.api.Assumptions;
 
 class ArithmeticTest {
     @Example
@@ -37,7 +38,7 @@ class ArithmeticTest {
     @Example
     void exponentialsAgreeEverywhere() {
         Arithmetic plain = new PlainArithmetic();
-        Arithmetic best = Arithmetic.choose();
+        Arithmetic best = Arithmetic.best();
         float[] values = new float[4096];
         int bits = 0;
         for (long start = 0; start < 1L << 32; start += 4096L * 4001) {
@@ -53,9 +54,33 @@ class ArithmeticTest {
         }
     }
 
+    /** From the first call, plain, to the last, SIMD: the results stay what they are. */
+    @Example
+    void warmingTakesOverUnnoticed() throws InterruptedException {
+        Arithmetic best = Arithmetic.best();
+        Assumptions.assumeThat(best).isNotInstanceOf(PlainArithmetic.class);
+        WarmingArithmetic warming = new WarmingArithmetic(new PlainArithmetic(), best);
+        float[] in = Numbers.normal(new Random(1), 8 * 100);
+        float[] panel = Numbers.normal(new Random(2), 100 * 32);
+        float[] expected = new float[8 * 32];
+        new PlainArithmetic().accumulate(8, in, 0, panel, 0, 32, 100, 32, expected, 0, 32);
+        long start = System.nanoTime();
+        while (warming.taken() == 0) {
+            assertThat(System.nanoTime() - start).isLessThan(50_000_000_000L);
+            float[] sums = new float[8 * 32];
+            warming.accumulate(8, in, 0, panel, 0, 32, 100, 32, sums, 0, 32);
+            assertThat(sums).isEqualTo(expected);
+            Thread.sleep(5);
+        }
+        float[] sums = new float[8 * 32];
+        warming.accumulate(8, in, 0, panel, 0, 32, 100, 32, sums, 0, 32);
+        assertThat(sums).isEqualTo(expected);
+        assertThat(warming.taken()).isOne();
+    }
+
     @Example
     void numbersThatAreNoneComeThrough() {
-        for (Arithmetic arithmetic : new Arithmetic[] {new PlainArithmetic(), Arithmetic.choose()}) {
+        for (Arithmetic arithmetic : new Arithmetic[] {new PlainArithmetic(), Arithmetic.best()}) {
             for (int length : new int[] {1, 5, 16, 37, 64}) {
                 for (int where = 0; where < length; where++) {
                     float[] values = Numbers.normal(new Random(where), length);

@@ -32,7 +32,7 @@ final class Workload {
 
     /** Prints what the arithmetic is and the digests of seeds 0 to n - 1: {@code (plain|best) n}. */
     public static void main(String[] arguments) {
-        Arithmetic arithmetic = arguments[0].equals("plain") ? new PlainArithmetic() : Arithmetic.choose();
+        Arithmetic arithmetic = arguments[0].equals("plain") ? new PlainArithmetic() : Arithmetic.best();
         try (Kernels kernels = new CpuKernels(arithmetic, 2)) {
             System.out.println(arithmetic.description());
             for (int seed = 0; seed < Integer.parseInt(arguments[1]); seed++) {
