@@ -2,12 +2,16 @@ package dev.paloverde.gpu.kernels;
 
 import dev.paloverde.gpu.ErrorCode;
 import dev.paloverde.gpu.PaloverdeException;
+import java.util.concurrent.atomic.AtomicBoolean;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /** Where kernels are opened by the name of a device. */
 public final class Devices {
     private static final Logger LOG = LoggerFactory.getLogger(Devices.class);
+
+    /** Whether this JVM's log says already what {@code auto} is. */
+    private static final AtomicBoolean SAID = new AtomicBoolean();
 
     private Devices() {}
 
@@ -35,10 +39,12 @@ public final class Devices {
                                 + " that has them");
             case "auto" -> {
                 Kernels kernels = openCpu(threads);
-                LOG.info(
-                        "device auto: {}, since this build of Paloverde has no CUDA kernels; for more speed give it more"
-                                + " threads, or use a build with CUDA kernels on a host with an NVIDIA driver",
-                        kernels.description());
+                if (!SAID.getAndSet(true)) {
+                    LOG.info(
+                            "device auto: {}, since this build of Paloverde has no CUDA kernels; for more speed give it more"
+                                    + " threads, or use a build with CUDA kernels on a host with an NVIDIA driver",
+                            kernels.description());
+                }
                 yield kernels;
             }
             default ->
