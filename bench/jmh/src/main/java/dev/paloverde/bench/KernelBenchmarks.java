@@ -53,7 +53,7 @@ public final class KernelBenchmarks {
         Collection<RunResult> results = new Runner(new OptionsBuilder()
                         .include("Roofline|" + include)
                         .forks(1)
-                        .warmupIterations(6)
+                        .warmupIterations(10)
                         .warmupTime(TimeValue.milliseconds(500))
                         .measurementIterations(ITERATIONS)
                         .measurementTime(TimeValue.milliseconds(250))
