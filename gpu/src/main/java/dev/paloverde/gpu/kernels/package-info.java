@@ -1,8 +1,52 @@
 /**
- * One abstract set of operations, {@link dev.paloverde.gpu.kernels.Kernels}, and its implementations. A model is written
- * once over it. Weights come in as {@link dev.paloverde.gpu.kernels.HostTensor}s and become {@link
- * dev.paloverde.gpu.kernels.Matrix} and {@link dev.paloverde.gpu.kernels.Weights} in the layout the device likes;
- * activations are {@link dev.paloverde.gpu.kernels.Tensor}s; a step's rows and whose they are, a {@link
- * dev.paloverde.gpu.kernels.StepBatch}.
+ * The operations a model is made of, on one device. A guided tour:
+ *
+ * <h2>What a model sees</h2>
+ *
+ * {@link dev.paloverde.gpu.kernels.Devices#open} gives {@link dev.paloverde.gpu.kernels.Kernels}, one abstract set of
+ * operations; a model is written once over it. Weights come in as {@link dev.paloverde.gpu.kernels.HostTensor}s and
+ * become {@link dev.paloverde.gpu.kernels.Matrix} and {@link dev.paloverde.gpu.kernels.Weights} in the layout the device
+ * likes. Activations are {@link dev.paloverde.gpu.kernels.Tensor}s; {@link dev.paloverde.gpu.kernels.Heads} names the
+ * attention heads in one. A step's rows, and whose they are, are a {@link dev.paloverde.gpu.kernels.StepBatch}; what they
+ * leave behind lies in the pages of a {@link dev.paloverde.gpu.kernels.KvCache}.
+ *
+ * <pre>{@code
+ * try (Kernels kernels = Devices.open("cpu", 4);
+ *         Matrix weight = kernels.matrix(List.of(tensor));
+ *         Tensor in = kernels.tensor(512, weight.columns());
+ *         Tensor out = kernels.tensor(512, weight.rows())) {
+ *     in.resize(1);
+ *     out.resize(1);
+ *     in.write(0, numbers);
+ *     kernels.multiply(in, weight, null, out);
+ * }
+ * }</pre>
+ *
+ * <h2>The law</h2>
+ *
+ * A row's bits depend on that row. On the CPU they do not depend on the machine either: {@link
+ * dev.paloverde.gpu.kernels.CpuKernels} gives the same bits with SIMD lanes of any width, without any, and on any number
+ * of threads. Three rules make it so. An output is summed by one thread, one fused multiply-add after the other, in the
+ * order of inputs or positions; outputs, not terms, lie along the lanes. A sum over a row (a norm, a softmax) is kept in
+ * sixteen partial sums, by index modulo sixteen. Functions are ours or StrictMath's: {@code Arithmetic.exp}, one
+ * polynomial in operations that round alike everywhere.
+ *
+ * <h2>The CPU implementation, from the inside out</h2>
+ *
+ * <ul>
+ *   <li>{@code Arithmetic} is the inner loops: {@code PlainArithmetic} in plain Java, {@code VectorArithmetic} with {@code
+ *       VectorTiles} on the Vector API, loaded by name where {@code jdk.incubator.vector} is there. {@code
+ *       WarmingArithmetic} begins plain and takes each SIMD loop once C2 has compiled it.
+ *   <li>{@code CpuMatrix} keeps weights in panels of 32 outputs, bf16 as bf16; {@code PackedRows} lays activations out
+ *       for tiles of eight rows; {@code PanelProduct} multiplies the two. With many rows it runs near the arithmetic peak,
+ *       with one row at the speed of memory.
+ *   <li>{@code VocabularyScan} streams panels of the output projection into a running softmax.
+ *   <li>{@code CpuKvCache} and {@code PagedAttention}: keys transposed in their page, so that scores of neighbouring
+ *       positions lie along lanes; up to eight queries share the reading of a page.
+ *   <li>{@code Workers} are the threads, {@code Scratch} their memory, {@code CpuResource} the books of what is open,
+ *       {@code Shapes} the checks.
+ * </ul>
+ *
+ * What all this reaches, against what the CPU can do, stands in {@code bench/cpu/kernels.jsonl}.
  */
 package dev.paloverde.gpu.kernels;
