@@ -49,7 +49,7 @@ public class Roofline {
 
     /** Twelve independent chains of fused multiply-adds. */
     @Benchmark
-    public float arithmetic() {
+    public float arithmetic(CpuTime time) {
         FloatVector x = FloatVector.broadcast(LANES, factor);
         FloatVector y = FloatVector.broadcast(LANES, 1e-3f);
         FloatVector s0 = y;
@@ -79,12 +79,14 @@ public class Roofline {
             s11 = s11.fma(x, y);
         }
         FloatVector low = s0.add(s1).add(s2).add(s3).add(s4).add(s5);
-        return low.add(s6).add(s7).add(s8).add(s9).add(s10).add(s11).lane(0);
+        float sum = low.add(s6).add(s7).add(s8).add(s9).add(s10).add(s11).lane(0);
+        time.called();
+        return sum;
     }
 
     /** A sum over 128 MiB, in four streams a quarter apart. */
     @Benchmark
-    public float read() {
+    public float read(CpuTime time) {
         FloatVector s0 = FloatVector.zero(LANES);
         FloatVector s1 = s0;
         FloatVector s2 = s0;
@@ -96,17 +98,20 @@ public class Roofline {
             s2 = s2.add(FloatVector.fromArray(LANES, a, i + 2 * quarter));
             s3 = s3.add(FloatVector.fromArray(LANES, a, i + 3 * quarter));
         }
-        return s0.add(s1).add(s2).add(s3).lane(0);
+        float sum = s0.add(s1).add(s2).add(s3).lane(0);
+        time.called();
+        return sum;
     }
 
     /** {@code a = b + x c}, three times 128 MiB (McCalpin's STREAM). */
     @Benchmark
-    public void triad() {
+    public void triad(CpuTime time) {
         FloatVector x = FloatVector.broadcast(LANES, factor);
         for (int i = 0; i < LENGTH; i += LANES.length()) {
             FloatVector.fromArray(LANES, c, i)
                     .fma(x, FloatVector.fromArray(LANES, b, i))
                     .intoArray(a, i);
         }
+        time.called();
     }
 }
