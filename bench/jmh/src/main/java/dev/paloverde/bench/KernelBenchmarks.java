@@ -34,7 +34,7 @@ import org.openjdk.jmh.runner.options.TimeValue;
 public final class KernelBenchmarks {
     private static final int ITERATIONS = 12;
 
-    /** What is larger than this comes from memory at every call. */
+    /** What is as large as this comes from memory at every call. */
     private static final double CACHE_BYTES = 32 << 20;
 
     private KernelBenchmarks() {}
@@ -147,7 +147,7 @@ public final class KernelBenchmarks {
                 Limits limits) {
             boolean read = limits.read >= limits.triad;
             double memory = Math.max(limits.read, limits.triad);
-            if (bytes > CACHE_BYTES && bytes / memory > operations / limits.arithmetic) {
+            if (bytes >= CACHE_BYTES && bytes / memory > operations / limits.arithmetic) {
                 return new Line(
                         bench,
                         details,

@@ -99,7 +99,8 @@ final class PagedAttention {
         int firstPage = firstSeen / pageTokens;
         int lastPage = lastSeen / pageTokens;
         int base = floor(firstPage * pageTokens);
-        int span = floor((lastPage + 1) * pageTokens - base + PARTIALS - 1);
+        // an odd multiple of 16: at a power of two the scores of all queries would fall into the same set of the cache
+        int span = floor((lastPage + 1) * pageTokens - base + PARTIALS - 1) | PARTIALS;
 
         float[] packed = packQueries(firstRow, firstHead, headCount, count, height, scratch);
         float[] scores = scratch.floats(Scratch.Use.SCORES, Math.multiplyExact(height, span));
