@@ -23,7 +23,7 @@ namespace attention {
 
 // Compile-time shape of a kernel.
 template <typename ElementType, int kHeadQk_, int kHeadV_, int kRowGroups_, int kBlockKeys_, int kQuerySlots_,
-          int kKeySlots_, int kEmulated_, bool kLazyRescale_, int kHandOver_>
+          int kKeySlots_, int kEmulated_, bool kLazyRescale_, int kHandOver_, int kParts_ = 1>
 struct Shape {
     using Element = ElementType;
     static constexpr int kHeadQk = kHeadQk_;
@@ -37,6 +37,8 @@ struct Shape {
     static constexpr bool kLazyRescale = kLazyRescale_;
     static constexpr int kHandOver = kHandOver_;  // of a step's output products, how many a warpgroup issues before the
                                                   // next one's turn; -1: no turns
+    static constexpr int kParts = kParts_;  // 1: scores are scaled and watched at once; 2: half of them under the
+                                            // exponentials of the other half
     static constexpr int kThreads = 128 * (1 + kRowGroups);
     static constexpr int kPanelsQk = (kHeadQk + 63) / 64;
     static constexpr int kPanelsV = (kHeadV + 63) / 64;
@@ -317,8 +319,7 @@ struct Consumer {
 
     const Arguments& a;
     int group;   // which 64 rows
-    int lane;
-    int row_in_tile;  // this thread's first row; the second is 8 below
+    bool leads;  // lane 0 of its warp
 
     Ring<S::kKeySlots> key_ring;
     uint32_t number = 0;  // of the tile whose scores are being computed
@@ -327,8 +328,10 @@ struct Consumer {
     uint32_t weights[kScores / 2];
     float out[kOutputs];
     float base[2];   // added to the scaled scores, per row
-    float total[2];  // this thread's share of the sum of exponentials, per row
-    int begun[2];    // -1 when the row has seen a key, else 0
+    float total[2][2];  // this thread's share of the sum of exponentials, per row; even and odd keys
+    int begun;  // top bit: the first row has seen a key; the bit below: the second
+    float factor[2];    // of this block, when a base moved
+    bool moved;        // whether a base of the warp's rows moved in this block
 
     static constexpr float kHeadroom = 8.0f;  // in powers of 2, between a row's highest score and 0 when its base moves
 
@@ -338,8 +341,23 @@ struct Consumer {
     int owed = -1;    // number of the tile that `pay` will store; it is put off until the next scores are being computed
     int high, low;    // blocks high, high - 1, .., low are those that this warpgroup's rows see
 
+    // Read anew each time rather than kept in a register.
+    static __device__ __forceinline__ int thread() {
+        int index;
+        asm volatile("mov.u32 %0, %%tid.x;" : "=r"(index));
+        return index - 128;
+    }
+
+    static __device__ __forceinline__ int quad_lane() { return thread() % 4; }
+
+    // This thread's first row in the tile; the second is 8 below.
+    static __device__ __forceinline__ int row_in_tile() {
+        const int t = thread();
+        return t / 32 * 16 + t % 32 / 4;
+    }
+
     __device__ __forceinline__ void release(uint32_t barrier) {
-        if (lane == 0) barrier_arrive(barrier);
+        if (leads) barrier_arrive(barrier);
     }
 
     __device__ __forceinline__ uint32_t query_slot() const { return number % S::kQuerySlots; }
@@ -397,13 +415,15 @@ struct Consumer {
 
     // `seen`: the record's blocks for this warpgroup.
     __device__ __forceinline__ void mask(const int4& seen) {
-        if (block >= seen.z && block < seen.w) return;
+        if (__builtin_expect(block >= seen.z && block < seen.w, true)) return;
         const Tile& tile = *tile_record(S::kTiles, number);
+        const int row = tile.row + row_in_tile();
+        const int quad = quad_lane();
 #pragma unroll
         for (int r = 0; r < 2; r++) {
-            const Interval keys = visible(a, tile, tile.row + row_in_tile + 8 * r);
+            const Interval keys = visible(a, tile, row + 8 * r);
             const uint32_t span = max(keys.end - keys.first, 0);
-            const uint32_t offset = block * S::kBlockKeys + 2 * (lane % 4) - keys.first;
+            const uint32_t offset = block * S::kBlockKeys + 2 * quad - keys.first;
 #pragma unroll
             for (int i = 0; i < kScores / 4; i++) {
 #pragma unroll
@@ -418,16 +438,23 @@ struct Consumer {
     // Scores become exponentials 2^x, x = score * scale_log2 + base. The base is such that x <= 0: when a row's first
     // keys appear, and again when a score would rise above 0, the base moves so that the row's highest score lands on
     // -8. Between moves (FlashAttention-4's lazy rescale) nothing needs the row's maximum: the signs of x tell that
-    // all is well, and one vote of the warp skips the rest. A row moves on its own account only.
-    // `factor` is what output and sum so far are multiplied by; true when that is not 1 for some row of the warp.
-    __device__ __forceinline__ bool softmax(float scale_log2, float (&factor)[2]) {
+    // all is well, and one vote of the warp skips the rest. A row moves on its own account only. `factor` is what the
+    // output so far has to be multiplied by.
+    //
+    // The scores of a block come in two halves (units of 8 keys, 4 registers): `watch` one, `exponentials` of it.
+    static constexpr int kUnits = kScores / 4;
+    static constexpr int kMiddle = kUnits / 2;
+
+    // Scales the units, and moves the base of rows that need it; units before kFrom are exponentials already.
+    template <int kFrom, int kTo>
+    __device__ __forceinline__ void watch(float scale_log2) {
         constexpr float kCeiling = S::kLazyRescale ? 0.0f : -kHeadroom;
         int signs[2];
 #pragma unroll
         for (int r = 0; r < 2; r++) {
-            signs[r] = begun[r];
+            signs[r] = begun << r;
 #pragma unroll
-            for (int i = 0; i < kScores / 4; i++) {
+            for (int i = kFrom; i < kTo; i++) {
                 float& even = scores[4 * i + 2 * r];
                 float& odd = scores[4 * i + 2 * r + 1];
                 even = fmaf(even, scale_log2, base[r]);
@@ -435,39 +462,47 @@ struct Consumer {
                 signs[r] = signs[r] & __float_as_int(even) & __float_as_int(odd);
             }
         }
-        const bool moved = !S::kLazyRescale || __any_sync(0xffffffff, (signs[0] & signs[1]) >= 0);
-        if (moved) {
+        if (S::kLazyRescale && __builtin_expect(!__any_sync(0xffffffff, (signs[0] & signs[1]) >= 0), true)) return;
+        const bool again = moved;
+        moved = true;
 #pragma unroll
-            for (int r = 0; r < 2; r++) {
-                float high0 = scores[2 * r];
-                float high1 = scores[2 * r + 1];
+        for (int r = 0; r < 2; r++) {
+            float high0 = scores[4 * kFrom + 2 * r];
+            float high1 = scores[4 * kFrom + 2 * r + 1];
 #pragma unroll
-                for (int i = 1; i < kScores / 4; i++) {
-                    high0 = fmaxf(high0, scores[4 * i + 2 * r]);
-                    high1 = fmaxf(high1, scores[4 * i + 2 * r + 1]);
-                }
-                float high = fmaxf(high0, high1);
-                high = fmaxf(high, __shfl_xor_sync(0xffffffff, high, 1));
-                high = fmaxf(high, __shfl_xor_sync(0xffffffff, high, 2));
-                const bool move = begun[r] ? high > kCeiling : high > -INFINITY;
-                const float rise = move ? high + kHeadroom : 0.0f;
-                factor[r] = begun[r] ? exp2_unit(-rise) : 0.0f;
-                begun[r] = move ? -1 : begun[r];
-                base[r] -= rise;
-                total[r] *= factor[r];
+            for (int i = kFrom + 1; i < kTo; i++) {
+                high0 = fmaxf(high0, scores[4 * i + 2 * r]);
+                high1 = fmaxf(high1, scores[4 * i + 2 * r + 1]);
+            }
+            float high = fmaxf(high0, high1);
+            high = fmaxf(high, __shfl_xor_sync(0xffffffff, high, 1));
+            high = fmaxf(high, __shfl_xor_sync(0xffffffff, high, 2));
+            const bool seen = begun << r < 0;
+            const bool move = seen ? high > kCeiling : high > -INFINITY;
+            const float rise = move ? high + kHeadroom : 0.0f;
+            const float shrink = seen ? exp2_unit(-rise) : 0.0f;
+            begun |= move ? 1 << (31 - r) : 0;
+            base[r] -= rise;
+            factor[r] = again ? factor[r] * shrink : shrink;
+            total[r][0] *= shrink;
+            total[r][1] *= shrink;
 #pragma unroll
-                for (int i = 0; i < kScores / 4; i++) {
-                    scores[4 * i + 2 * r] -= rise;
-                    scores[4 * i + 2 * r + 1] -= rise;
+            for (int i = 0; i < kTo; i++) {
+#pragma unroll
+                for (int e = 0; e < 2; e++) {
+                    float& score = scores[4 * i + 2 * r + e];
+                    score = i < kFrom ? score * shrink : score - rise;
                 }
             }
         }
+    }
+
+    template <int kFrom, int kTo>
+    __device__ __forceinline__ void exponentials() {
 #pragma unroll
         for (int r = 0; r < 2; r++) {
-            float sum0 = 0;
-            float sum1 = 0;
 #pragma unroll
-            for (int i = 0; i < kScores / 4; i++) {
+            for (int i = kFrom; i < kTo; i++) {
 #pragma unroll
                 for (int e = 0; e < 2; e++) {
                     float& score = scores[4 * i + 2 * r + e];
@@ -475,49 +510,66 @@ struct Consumer {
                     const bool emulate =
                         (place + 1) * S::kEmulated / 16 != place * S::kEmulated / 16;  // spreads the share evenly
                     score = emulate ? exp2_polynomial(score) : exp2_unit(score);
-                    if (e == 0) {
-                        sum0 += score;
-                    } else {
-                        sum1 += score;
-                    }
+                    total[r][e] += score;
                 }
             }
-            total[r] += sum0 + sum1;
         }
-        return moved;
     }
 
+    template <int kFrom, int kTo>
     __device__ __forceinline__ void to_weights() {
 #pragma unroll
-        for (int i = 0; i < kScores / 2; i++) weights[i] = pack<Element>(scores[2 * i], scores[2 * i + 1]);
+        for (int i = 2 * kFrom; i < 2 * kTo; i++) weights[i] = pack<Element>(scores[2 * i], scores[2 * i + 1]);
     }
 
-    __device__ __forceinline__ void rescale(const float (&factor)[2]) {
+    __device__ __forceinline__ void first_half(float scale_log2) {
+        moved = false;
+        if constexpr (S::kParts == 2) {
+            watch<0, kMiddle>(scale_log2);
+            exponentials<0, kMiddle>();
+            watch<kMiddle, kUnits>(scale_log2);
+        } else {
+            watch<0, kUnits>(scale_log2);
+            exponentials<0, kMiddle>();
+        }
+    }
+
+    // The exponentials of the second half run beside the conversion of the first.
+    __device__ __forceinline__ void second_half() {
+        to_weights<0, kMiddle>();
+        exponentials<kMiddle, kUnits>();
+        to_weights<kMiddle, kUnits>();
+    }
+
+    __device__ __forceinline__ void rescale() {
 #pragma unroll
         for (int i = 0; i < kOutputs; i++) out[i] *= factor[(i / 2) % 2];
     }
 
-    __device__ __forceinline__ float2* sums(int r) const {
-        return reinterpret_cast<float2*>(shared + S::kSums) + row_in_tile + 8 * r;
+    static __device__ __forceinline__ float2* sums() {
+        return reinterpret_cast<float2*>(shared + S::kSums) + row_in_tile();
     }
 
     __device__ __forceinline__ void start_sums() {
+        begun = 0;
 #pragma unroll
         for (int r = 0; r < 2; r++) {
             base[r] = 0;
-            total[r] = 0;
-            begun[r] = 0;
+            total[r][0] = 0;
+            total[r][1] = 0;
         }
     }
 
     // Sets the finished rows' base and sum aside and starts afresh.
     __device__ __forceinline__ void finish_sums() {
+        float2* const here = sums();
+        const bool first = quad_lane() == 0;
 #pragma unroll
         for (int r = 0; r < 2; r++) {
-            float all = total[r];
+            float all = total[r][0] + total[r][1];
             all += __shfl_xor_sync(0xffffffff, all, 1);
             all += __shfl_xor_sync(0xffffffff, all, 2);
-            if (lane % 4 == 0) *sums(r) = make_float2(base[r], all);
+            if (first) here[8 * r] = make_float2(base[r], all);
         }
         start_sums();
     }
@@ -525,14 +577,15 @@ struct Consumer {
     // Divides by the sum, writes the rows of this thread and their LSE.
     __device__ __forceinline__ void store(const Tile& tile) {
         __syncwarp();
-        const int64_t token = static_cast<int64_t>(tile.row) + row_in_tile;
-        const int quad = lane % 4;
+        const int64_t token = static_cast<int64_t>(tile.row) + row_in_tile();
+        const int quad = quad_lane();
+        const float2* const here = sums();
         Element* const base = static_cast<Element*>(a.out) + tile.sequence * a.out_batch + tile.head * a.out_head +
                               (tile.start_q + token) * a.out_token;
 #pragma unroll
         for (int r = 0; r < 2; r++) {
-            const float shift = sums(r)->x;
-            const float all = sums(r)->y;
+            const float shift = here[8 * r].x;
+            const float all = here[8 * r].y;
             const bool seen = all != 0.0f;  // NaN counts as seen and stays visible in the output
             const float inverse = 1.0f / all;
             const bool inside = token + 8 * r < tile.length_q;
@@ -583,7 +636,6 @@ struct Consumer {
     __device__ __forceinline__ void run() {
         if (!next_tile()) return;
         const float scale_log2 = a.scale * 1.4426950408889634f;
-        float factor[2];
         start_sums();
         bool first = true;     // no V yet, and no turns
         bool entering = true;  // this block is the first of its tile
@@ -591,8 +643,14 @@ struct Consumer {
         int accumulate = 0;    // whether `out` holds anything of the weights' tile
         while (true) {
             const bool wanted = block <= high && block >= low;
-            if (wanted && live) {
-                wait_slot();
+            if (__builtin_expect(wanted && live, true)) {
+                // Both questions are asked at once: an answer takes about 30 cycles.
+                Ring<S::kKeySlots> value_ring = key_ring;
+                value_ring.advance();
+                const bool keys_there = barrier_test(shared_offset(S::kKeyFull) + 8 * key_ring.slot, key_ring.turn);
+                const bool values_there =
+                    barrier_test(shared_offset(S::kKeyFull) + 8 * value_ring.slot, value_ring.turn);
+                if (!keys_there) wait_slot();
                 my_turn();
                 pin(scores);
                 pin(weights);
@@ -605,7 +663,7 @@ struct Consumer {
                 const bool owing = S::kLateStore && owed >= 0;
                 if (owing || S::kHandOver == 0) next_turn();
                 pay();
-                wait_slot();
+                if (!values_there) wait_slot();
                 products_fence();
                 issue_outputs(accumulate, !owing);
                 products_commit();
@@ -616,23 +674,23 @@ struct Consumer {
                 if (block == first_block) leave_query();
                 if (entering) finish_sums();
                 mask(seen);
-                const bool moved = softmax(scale_log2, factor);
+                first_half(scale_log2);
                 hold();
                 products_wait<0>();
                 pin(out);
                 pin(scores);
                 leave_slot();
-                if (entering) {
+                if (__builtin_expect(entering, false)) {
                     if constexpr (S::kLateStore) {
                         owed = number - 1;
                     } else {
                         store(*tile_record(S::kTiles, number - 1));
                     }
-                } else if (moved) {
-                    rescale(factor);
+                } else if (__builtin_expect(moved, false)) {
+                    rescale();
                 }
                 accumulate = !entering;
-                to_weights();
+                second_half();
             } else {
                 pay();
                 wait_slot();
@@ -659,8 +717,8 @@ struct Consumer {
                 }
                 if (wanted) {
                     mask(tile_record(S::kTiles, number)->groups[group]);
-                    softmax(scale_log2, factor);
-                    to_weights();
+                    first_half(scale_log2);
+                    second_half();
                     accumulate = 0;
                 }
                 if (low > high && block == first_block) {  // rows that see nothing
@@ -688,12 +746,12 @@ struct Consumer {
         }
     }
 
-    // The exponentials belong before the wait that follows, under the running product. ptxas moves the wait ahead of
-    // arithmetic, but not ahead of a store: one of the sums, which need every exponential, is stored where nobody reads.
+    // The exponentials so far belong before the wait that follows, under the running product. ptxas moves the wait ahead
+    // of arithmetic, but not ahead of a store: the sums, which need those exponentials, are stored where nobody reads.
     __device__ __forceinline__ void hold() {
         pin(scores);
-        asm volatile("st.volatile.shared.v2.f32 [%0], {%1, %2};" ::"r"(shared_offset(S::kScratch)), "f"(total[0]),
-                     "f"(total[1])
+        asm volatile("st.volatile.shared.v2.f32 [%0], {%1, %2};" ::"r"(shared_offset(S::kScratch)), "f"(total[0][0] + total[0][1]),
+                     "f"(total[1][0] + total[1][1])
                      : "memory");
     }
 
@@ -743,10 +801,7 @@ __device__ __forceinline__ void forward(const Arguments& a) {
         }
     } else {
         registers_take<S::kConsumerRegisters>();
-        const int thread = threadIdx.x % 128;
-        const int lane = thread % 32;
-        const int group = warpgroup - 1;
-        Consumer<S> consumer{a, group, lane, 64 * group + 16 * (thread / 32) + lane / 4};
+        Consumer<S> consumer{a, warpgroup - 1, threadIdx.x % 32 == 0};
         consumer.run();
     }
 }

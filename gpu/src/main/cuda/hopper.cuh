@@ -42,6 +42,19 @@ __device__ __forceinline__ bool barrier_try_wait(uint32_t barrier, uint32_t pari
     return complete != 0;
 }
 
+// Asks without waiting.
+__device__ __forceinline__ bool barrier_test(uint32_t barrier, uint32_t parity) {
+    uint32_t complete;
+    asm volatile(
+        "{ .reg .pred done;\n"
+        "  mbarrier.test_wait.parity.acquire.cta.shared::cta.b64 done, [%1], %2;\n"
+        "  selp.u32 %0, 1, 0, done; }"
+        : "=r"(complete)
+        : "r"(barrier), "r"(parity)
+        : "memory");
+    return complete != 0;
+}
+
 __device__ __forceinline__ void barrier_wait(uint32_t barrier, uint32_t parity) {
 #ifdef HOPPER_WATCHDOG
     // Development builds: a wait that never ends stops the kernel.
