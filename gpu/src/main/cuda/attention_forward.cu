@@ -23,7 +23,7 @@ namespace attention {
 
 // Compile-time shape of a kernel.
 template <typename ElementType, int kHeadQk_, int kHeadV_, int kRowGroups_, int kBlockKeys_, int kQuerySlots_,
-          int kKeySlots_, int kEmulated_, bool kLazyRescale_, int kHandOver_, int kParts_ = 1>
+          int kKeySlots_, int kEmulated_, bool kLazyRescale_, int kHandOver_, int kParts_>
 struct Shape {
     using Element = ElementType;
     static constexpr int kHeadQk = kHeadQk_;
@@ -750,8 +750,8 @@ struct Consumer {
     // of arithmetic, but not ahead of a store: the sums, which need those exponentials, are stored where nobody reads.
     __device__ __forceinline__ void hold() {
         pin(scores);
-        asm volatile("st.volatile.shared.v2.f32 [%0], {%1, %2};" ::"r"(shared_offset(S::kScratch)), "f"(total[0][0] + total[0][1]),
-                     "f"(total[1][0] + total[1][1])
+        asm volatile("st.volatile.shared.v2.f32 [%0], {%1, %2};" ::"r"(shared_offset(S::kScratch)),
+                     "f"(total[0][0] + total[0][1]), "f"(total[1][0] + total[1][1])
                      : "memory");
     }
 
@@ -887,19 +887,21 @@ __device__ __forceinline__ void prepare(const Arguments& a) {
 #ifdef ATTENTION_VARIANT  // one build of any shape, for measurements
 ATTENTION_FORWARD(attention_forward, ATTENTION_VARIANT)
 #else
-// Names give element type, head size, rows of a tile, keys of a block. Kernels with the same keys per block give the same
-// bits, whatever their rows. At head size 128, 192 x 80 is the faster for whole and 128 x 128 for causal attention
-// (bench/h200/attention-forward.jsonl).
-//                                           element        qk   v  groups keys q-slots k-slots emulated lazy hand-over
-ATTENTION_FORWARD(attention_forward_bf16_d64_r192_k128, __nv_bfloat16, 64, 64, 3, 128, 2, 8, 0, true, 8)
-ATTENTION_FORWARD(attention_forward_bf16_d96_r192_k96, __nv_bfloat16, 96, 96, 3, 96, 2, 5, 0, true, 6)
-ATTENTION_FORWARD(attention_forward_bf16_d128_r128_k128, __nv_bfloat16, 128, 128, 2, 128, 2, 5, 0, true, 6)
-ATTENTION_FORWARD(attention_forward_bf16_d128_r192_k80, __nv_bfloat16, 128, 128, 3, 80, 2, 6, 0, true, 3)
-ATTENTION_FORWARD(attention_forward_bf16_d192x128_r128_k112, __nv_bfloat16, 192, 128, 2, 112, 1, 4, 0, true, 7)
-ATTENTION_FORWARD(attention_forward_bf16_d256_r128_k80, __nv_bfloat16, 256, 256, 2, 80, 1, 4, 0, true, 5)
-ATTENTION_FORWARD(attention_forward_fp16_d64_r192_k128, __half, 64, 64, 3, 128, 2, 8, 0, true, 8)
-ATTENTION_FORWARD(attention_forward_fp16_d96_r128_k128, __half, 96, 96, 2, 128, 2, 5, 0, true, 8)
-ATTENTION_FORWARD(attention_forward_fp16_d128_r128_k128, __half, 128, 128, 2, 128, 2, 5, 0, true, 8)
-ATTENTION_FORWARD(attention_forward_fp16_d192x128_r128_k112, __half, 192, 128, 2, 112, 1, 4, 0, true, 7)
-ATTENTION_FORWARD(attention_forward_fp16_d256_r128_k80, __half, 256, 256, 2, 80, 1, 4, 0, true, 5)
+// Names give element type, head size, rows of a tile, keys of a block; attention.cuh says which one a host takes.
+// Kernels with the same keys per block and parts give the same bits, whatever their rows.
+//                                     element        qk   v  groups keys q-slots k-slots emulated lazy hand-over parts
+ATTENTION_FORWARD(attention_forward_bf16_d64_r256_k64, __nv_bfloat16, 64, 64, 4, 64, 2, 12, 0, true, 4, 1)
+ATTENTION_FORWARD(attention_forward_bf16_d64_r192_k112, __nv_bfloat16, 64, 64, 3, 112, 2, 8, 0, true, 7, 2)
+ATTENTION_FORWARD(attention_forward_bf16_d96_r192_k96, __nv_bfloat16, 96, 96, 3, 96, 2, 5, 0, true, 6, 1)
+ATTENTION_FORWARD(attention_forward_bf16_d128_r128_k128, __nv_bfloat16, 128, 128, 2, 128, 2, 5, 0, true, 6, 2)
+ATTENTION_FORWARD(attention_forward_bf16_d128_r192_k80, __nv_bfloat16, 128, 128, 3, 80, 2, 6, 0, true, 3, 2)
+ATTENTION_FORWARD(attention_forward_bf16_d192x128_r128_k112, __nv_bfloat16, 192, 128, 2, 112, 1, 4, 0, true, 7, 1)
+ATTENTION_FORWARD(attention_forward_bf16_d256_r128_k80, __nv_bfloat16, 256, 256, 2, 80, 1, 4, 0, true, 5, 1)
+ATTENTION_FORWARD(attention_forward_fp16_d64_r256_k64, __half, 64, 64, 4, 64, 2, 12, 0, true, 4, 1)
+ATTENTION_FORWARD(attention_forward_fp16_d64_r192_k112, __half, 64, 64, 3, 112, 2, 8, 0, true, 7, 2)
+ATTENTION_FORWARD(attention_forward_fp16_d96_r192_k96, __half, 96, 96, 3, 96, 2, 5, 0, true, 6, 1)
+ATTENTION_FORWARD(attention_forward_fp16_d128_r128_k128, __half, 128, 128, 2, 128, 2, 5, 0, true, 6, 2)
+ATTENTION_FORWARD(attention_forward_fp16_d128_r192_k80, __half, 128, 128, 3, 80, 2, 6, 0, true, 3, 2)
+ATTENTION_FORWARD(attention_forward_fp16_d192x128_r128_k112, __half, 192, 128, 2, 112, 1, 4, 0, true, 7, 1)
+ATTENTION_FORWARD(attention_forward_fp16_d256_r128_k80, __half, 256, 256, 2, 80, 1, 4, 0, true, 5, 1)
 #endif
