@@ -32,12 +32,13 @@ SIZES = [1024, 2048, 4096, 8192, 16384]
 TOKENS = 16384
 
 
-def product(d, dv, tokens_k, causal):
-    """The kernel that attention.cuh names for a shape."""
+def product(d, dv, tokens_k, mask):
+    """The kernel that attention.cuh names for a shape; mask: all, causal or visible."""
     if d == 64:
         return "d64_r192_k112" if tokens_k >= 8192 else "d64_r256_k64"
     if d == 128:
-        return "d128_r192_k80" if tokens_k >= (8192 if causal else 2048) else "d128_r128_k128"
+        wide = mask == "all" and tokens_k >= 2048 or mask == "causal" and tokens_k >= 8192
+        return "d128_r192_k80" if wide else "d128_r128_k128"
     return {(96, 96): "d96_r192_k96", (192, 128): "d192x128_r128_k112", (256, 256): "d256_r128_k80"}[d, dv]
 
 
@@ -220,7 +221,7 @@ class Program:
 
     def forward(self, d, dv, s, causal, dtype="bf16", heads=None, kv_heads=None, b=None):
         """One row of the forward table. Errors: greatest against fp32 over the first sequence's first two heads."""
-        label = ("" if dtype == "bf16" else dtype + "_") + product(d, dv, s, causal)
+        label = ("" if dtype == "bf16" else dtype + "_") + product(d, dv, s, "causal" if causal else "all")
         tensors = self.tensors(d, dv, s, DTYPES[dtype], heads, kv_heads, b)
         q, k, v, out, lse = tensors
         case = dict(d=d, s=s, causal=causal, b=q.shape[0], h=q.shape[2], h_kv=k.shape[2])
@@ -343,8 +344,8 @@ def main():
         p.forward(d, dv, 4096, True, dtype)
     p.ablation(128)
     p.ablation(64)
-    p.multimodal("d128_r128_k128", False)
-    p.multimodal(product(128, 128, 8192, True), p.left() > 25)
+    p.multimodal(product(128, 128, 8192, "causal"), False)
+    p.multimodal(product(128, 128, 8192, "visible"), p.left() > 25)
     p.say("done")
 
 

@@ -14,13 +14,13 @@ namespace attention {
 //   96                                           d96_r192_k96
 //   128         all, tokens_k >= 2048            d128_r192_k80
 //   128         causal, tokens_k >= 8192         d128_r192_k80
-//   128         fewer                            d128_r128_k128
+//   128         fewer, or `visible`              d128_r128_k128
 //   192, v 128                                   d192x128_r128_k112
 //   256                                          d256_r128_k80
 //
-// Any limit on the right (window_right other than kUnlimited, `visible`) counts as causal. The number of keys per block
-// decides the last bits of a result: a host that wants the same bits however many keys there are, or whatever shares a
-// batch of unequal sequences, keeps to one kernel of a head size.
+// Any window_right but kUnlimited counts as causal. The number of keys per block decides the last bits of a result: a
+// host that wants the same bits however many keys there are, or whatever shares a batch of unequal sequences, keeps to
+// one kernel of a head size.
 
 // One by-value kernel parameter; the host fills the same 256 bytes. Strides count elements. A tensor is
 // [batch][token][head][column] under its strides, columns contiguous, every stride a multiple of 16 bytes.
