@@ -35,6 +35,7 @@ final class Report {
     private RunManifest.Results results;
     private SortedMap<String, Long> metrics;
     private int engines;
+    private Long attemptsFailed;
 
     Report(SparkSession spark, String run, List<String> arguments, JobDescription job, OutputDirectory output) {
         this.output = output;
@@ -69,12 +70,13 @@ final class Report {
     }
 
     /**
-     * @param sums over all tasks
-     * @param count how many executors there are, each with its engine
+     * @param last what the write has come to
+     * @param executors how many there are, each with its engine
      */
-    void metrics(SortedMap<String, Long> sums, int count) {
-        metrics = sums;
-        engines = count;
+    void progress(Progress.Reading last, int executors) {
+        metrics = last.metrics();
+        attemptsFailed = last.attemptsFailed();
+        engines = executors;
     }
 
     void results(Summary summary) {
@@ -129,6 +131,7 @@ final class Report {
                 metrics,
                 seconds,
                 engineShare().orElse(null),
+                attemptsFailed,
                 exitStatus,
                 error);
         try {

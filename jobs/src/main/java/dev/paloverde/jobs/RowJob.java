@@ -141,7 +141,7 @@ final class RowJob {
                 write(plan.divide(todo, prepared.keys()), prepared, run);
             } finally {
                 spark.sparkContext().removeSparkListener(progress);
-                report.metrics(progress.read().metrics(), Math.max(1, executors()));
+                report.progress(progress.read(), Math.max(1, executors()));
             }
         }
         report.seconds("computing", computing);

@@ -24,6 +24,7 @@ import java.util.TreeMap;
  * @param metrics totals of the functions' metrics over the tasks that succeeded, by name
  * @param seconds time by phase
  * @param engineShare the share of the time of computing in which the executors' engines ran a step
+ * @param taskAttemptsFailed tasks that failed or were lost while computing, and were tried again
  * @param exitStatus the process's exit status
  * @param error the failure that ended it
  */
@@ -44,6 +45,7 @@ record RunManifest(
         SortedMap<String, Long> metrics,
         SortedMap<String, Double> seconds,
         Double engineShare,
+        Long taskAttemptsFailed,
         Integer exitStatus,
         Failure error) {
 
@@ -145,6 +147,7 @@ record RunManifest(
                 metrics,
                 seconds,
                 engineShare,
+                taskAttemptsFailed,
                 exitStatus,
                 error);
     }
