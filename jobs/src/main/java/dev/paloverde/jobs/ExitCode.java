@@ -16,7 +16,7 @@ public enum ExitCode {
     MODEL(4),
     /** The output holds something else, or cannot be written. */
     OUTPUT(5),
-    /** The device is missing, or its memory does not suffice. */
+    /** The device is missing, its memory does not suffice, or the engine on it has failed. */
     DEVICE(6),
     /** All is written, but a larger share of rows failed than {@code --max-error-rate} allows. */
     ROWS_FAILED(7),
@@ -42,7 +42,7 @@ public enum ExitCode {
             case MODEL_NOT_FOUND, MODEL_CORRUPT, TENSOR_MISSING, UNSUPPORTED_MODEL, TOKENIZER_MISMATCH, MODEL_CHANGED ->
                 MODEL;
             case OUTPUT_EXISTS, OUTPUT_UNWRITABLE -> OUTPUT;
-            case DEVICE_UNAVAILABLE, OUT_OF_MEMORY -> DEVICE;
+            case DEVICE_UNAVAILABLE, OUT_OF_MEMORY, ENGINE_FAILED -> DEVICE;
             default -> INTERNAL;
         };
     }

@@ -37,7 +37,7 @@ import picocli.CommandLine.ParameterException;
             "3:the input cannot be read, or lacks a column",
             "4:the model is missing, damaged or not supported",
             "5:the output holds something else, or cannot be written",
-            "6:the device is missing, or its memory does not suffice",
+            "6:the device is missing, its memory does not suffice, or its engine failed",
             "7:more rows failed than --max-error-rate allows",
             "8:some input files could not be read; all else is done"
         })

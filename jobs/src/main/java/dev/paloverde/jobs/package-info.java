@@ -1,0 +1,18 @@
+/**
+ * The programs that {@code spark-submit} starts: arguments, reading, writing, resuming, reporting, exit codes.
+ *
+ * <p>The tour: {@link dev.paloverde.jobs.Main} parses the command line; each command is a small class, and those that run
+ * a function over rows ({@code RowCommand}) get a flag for every one of the function's settings. They all end in
+ * {@code RowJob}, which tells the story of a run in order: open the {@code Input}, bind the step ({@code TextSteps}),
+ * examine the {@code OutputDirectory}, claim it, look at the input once, find what is done, plan units, write, report.
+ *
+ * <p>What makes a run durable is in three places. {@link dev.paloverde.jobs.UnitCommitProtocol} publishes each unit by a
+ * rename when its task is done. {@code OutputDirectory} makes a run the only one that can: claiming an output removes the
+ * staging directories of all runs before. And {@link dev.paloverde.pipelines.Resume} finds by content what the output
+ * lacks. No journal is kept: the rows themselves are the record of what is done.
+ *
+ * <p>What a run says: {@code Progress} follows it by Spark's events and {@code ProgressLine} shows that;
+ * {@code Summary} counts what was written, from the files; {@code Report} puts all of it into the
+ * {@code RunManifest}; {@link dev.paloverde.jobs.ExitCode} is the last word.
+ */
+package dev.paloverde.jobs;
