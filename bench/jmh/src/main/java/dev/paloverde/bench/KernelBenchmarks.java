@@ -112,7 +112,6 @@ public final class KernelBenchmarks {
         return result.getBenchmarkResults().stream()
                 .flatMap(benchmark -> benchmark.getIterationResults().stream())
                 .map(IterationResult::getSecondaryResults)
-                .filter(counters -> counters.get("calls").getScore() > 0)
                 .mapToDouble(counters -> counters.get("calls").getScore()
                         / counters.get("nanoseconds").getScore()
                         * 1e9)
@@ -124,7 +123,9 @@ public final class KernelBenchmarks {
     record Limits(double arithmetic, double read, double triad) {
         static Limits of(Collection<RunResult> results) {
             Map<String, Double> found = new TreeMap<>();
-            results.forEach(result -> found.put(name(result.getParams()), best(result)));
+            for (RunResult result : results) {
+                found.put(name(result.getParams()), best(result));
+            }
             return new Limits(
                     found.get("Roofline.arithmetic") * Roofline.operations(),
                     found.get("Roofline.read") * Roofline.bytesRead(),

@@ -23,7 +23,7 @@ import org.openjdk.jmh.annotations.TearDown;
 @OutputTimeUnit(TimeUnit.SECONDS)
 public class VocabularyScans {
     /** {@code rows x hidden x vocabulary}. */
-    @Param({"512x192x4096", "256x2048x32000"})
+    @Param({"512x192x4096", "128x2048x32000"})
     public String shape;
 
     @Param({"F32", "BF16"})
