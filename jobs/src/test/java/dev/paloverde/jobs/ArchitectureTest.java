@@ -5,6 +5,7 @@ import static com.tngtech.archunit.lang.syntax.ArchRuleDefinition.classes;
 import static com.tngtech.archunit.lang.syntax.ArchRuleDefinition.noClasses;
 import static com.tngtech.archunit.library.Architectures.layeredArchitecture;
 import static com.tngtech.archunit.library.dependencies.SlicesRuleDefinition.slices;
+import static org.assertj.core.api.Assertions.assertThat;
 
 import com.tngtech.archunit.core.domain.JavaClasses;
 import com.tngtech.archunit.core.importer.ClassFileImporter;
@@ -22,6 +23,15 @@ class ArchitectureTest {
         house = new ClassFileImporter()
                 .withImportOption(ImportOption.Predefined.DO_NOT_INCLUDE_TESTS)
                 .importPackages("dev.paloverde");
+    }
+
+    @Test
+    void everyModuleIsLookedAt() {
+        for (String module : new String[] {"gpu", "udfs", "pipelines", "jobs", "data"}) {
+            assertThat(house.stream().filter(type -> type.getPackageName().startsWith("dev.paloverde." + module)))
+                    .as("classes of %s", module)
+                    .hasSizeGreaterThan(3);
+        }
     }
 
     @Test
@@ -78,8 +88,18 @@ class ArchitectureTest {
     }
 
     @Test
+    void onlyJobsTalkToThePerson() {
+        noClasses()
+                .that()
+                .resideInAnyPackage("dev.paloverde.gpu..", "dev.paloverde.udfs..", "dev.paloverde.pipelines..")
+                .should()
+                .dependOnClassesThat(resideInAnyPackage("picocli..", "org.knowm.."))
+                .check(house);
+    }
+
+    @Test
     void roomsOfAModuleHaveNoCycles() {
-        for (String module : new String[] {"udfs", "pipelines", "jobs", "data"}) {
+        for (String module : new String[] {"gpu", "udfs", "pipelines", "jobs", "data"}) {
             slices().matching("dev.paloverde." + module + ".(*)..")
                     .should()
                     .beFreeOfCycles()
