@@ -1,9 +1,9 @@
 package dev.paloverde.bench;
 
 import dev.paloverde.gpu.kernels.Attention;
+import dev.paloverde.gpu.kernels.CpuKernels;
 import dev.paloverde.gpu.kernels.Devices;
 import dev.paloverde.gpu.kernels.Heads;
-import dev.paloverde.gpu.kernels.Kernels;
 import dev.paloverde.gpu.kernels.KvCache;
 import dev.paloverde.gpu.kernels.KvLayout;
 import dev.paloverde.gpu.kernels.StepBatch;
@@ -35,7 +35,7 @@ public class AttentionSteps {
     })
     public String shape;
 
-    private Kernels kernels;
+    private CpuKernels kernels;
     private KvCache cache;
     private Tensor in;
     private Tensor out;
@@ -46,7 +46,7 @@ public class AttentionSteps {
     @Setup
     public void open() {
         Shape size = Shape.of(shape);
-        kernels = Devices.open("cpu", 1);
+        kernels = (CpuKernels) Devices.open("cpu", 1);
         int pages = (size.past + size.rows + 15) / 16;
         cache = kernels.cache(new KvLayout(1, size.keyHeads, size.width, 16), pages * size.sequences);
         int columns = (size.queryHeads + 2 * size.keyHeads) * size.width;

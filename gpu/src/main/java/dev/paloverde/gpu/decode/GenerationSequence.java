@@ -1,5 +1,6 @@
 package dev.paloverde.gpu.decode;
 
+import dev.paloverde.gpu.kernels.TokenChooser;
 import java.util.Arrays;
 
 /** A prompt and what has been generated after it. */
@@ -56,17 +57,45 @@ final class GenerationSequence extends Sequence {
         }
     }
 
+    /** {@return whether any token may be chosen, by its logit, temperature and noise alone} */
+    boolean plain() {
+        Sampling sampling = request.sampling();
+        return sampling.topK() == 0
+                && sampling.topP() == 1
+                && sampling.minP() == 0
+                && sampling.repetitionPenalty() == 1;
+    }
+
+    /** Says how the next token is drawn, as entry {@code index} of {@code draws}. */
+    void draw(TokenChooser.Draws draws, int index) {
+        draws.temperatures()[index] = request.sampling().temperature();
+        draws.positions()[index] = length();
+        noise.key(draws, index);
+    }
+
     /** Chooses the next token from the logits of the last one. */
     void sample(Sampler sampler, float[] logits, int from) {
         Sampler.Choice choice = sampler.choose(logits, from, request.sampling(), noise, seen, length());
-        logProbability += choice.logProbability();
+        take(choice.token(), choice.logProbability());
+    }
+
+    /** Takes the next token, which the device chose as {@link #draw} said. */
+    void chosen(int token, float logProbabilityOfToken) {
+        if (Float.isNaN(logProbabilityOfToken)) {
+            throw Sampler.noSoftmax(length());
+        }
+        take(token, logProbabilityOfToken);
+    }
+
+    private void take(int token, double logProbabilityOfToken) {
+        logProbability += logProbabilityOfToken;
         for (int end : endTokens) {
-            if (choice.token() == end) {
+            if (token == end) {
                 finish = FinishReason.STOP;
                 return;
             }
         }
-        append(choice.token());
+        append(token);
         if (stops.reached(output, generated)) {
             finish = FinishReason.STOP;
         } else if (generated == request.sampling().maxTokens()) {

@@ -4,6 +4,7 @@ import dev.paloverde.gpu.ErrorCode;
 import dev.paloverde.gpu.PaloverdeException;
 import dev.paloverde.gpu.kernels.Kernels;
 import dev.paloverde.gpu.kernels.Tensor;
+import dev.paloverde.gpu.kernels.TokenChooser;
 import dev.paloverde.gpu.model.LanguageModel;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -14,8 +15,6 @@ import java.util.List;
  * for, in blocks of bounded size: at no time are there [tokens x vocabulary] numbers.
  */
 final class Readout implements AutoCloseable {
-    /** Rows of a scoring block. */
-    private static final int SCORE_ROWS = 256;
     /** Numbers in a block of logits: 16 MiB of them. */
     private static final int LOGITS = 4 << 20;
 
@@ -25,16 +24,20 @@ final class Readout implements AutoCloseable {
     private final int sampleRows;
     private final Tensor gathered;
     private final float[] logits;
-    private final float[] logProbabilities = new float[SCORE_ROWS];
-    private final int[] best = new int[SCORE_ROWS];
+    private final TokenChooser chooser;
+    private final int scoreRows;
+    private final float[] logProbabilities;
+    private final int[] best;
 
     private final List<GenerationSequence> samplers = new ArrayList<>();
+    private final List<GenerationSequence> choosers = new ArrayList<>();
     private final List<EmbeddingSequence> poolers = new ArrayList<>();
     private final List<Score> scorers = new ArrayList<>();
     private int[] sampleFrom = new int[64];
     private int[] poolFrom = new int[64];
-    private int[] scoreFrom = new int[SCORE_ROWS];
-    private int[] targets = new int[SCORE_ROWS];
+    private int[] chooseFrom = new int[64];
+    private int[] scoreFrom = new int[64];
+    private int[] targets = new int[64];
 
     private record Score(Sequence sequence, Scores scores, int index) {}
 
@@ -44,14 +47,23 @@ final class Readout implements AutoCloseable {
         this.sampler = new Sampler(model.vocabulary());
         this.sampleRows = Math.max(1, Math.min(LOGITS / model.vocabulary(), options.maxSequences()));
         this.logits = new float[sampleRows * model.vocabulary()];
+        this.chooser = kernels.chooser().orElse(null);
+        this.scoreRows = kernels.scoringRows();
+        this.logProbabilities = new float[scoreRows];
+        this.best = new int[scoreRows];
         this.gathered =
-                kernels.tensor(Math.max(sampleRows, SCORE_ROWS), model.head().columns());
+                kernels.tensor(Math.max(sampleRows, scoreRows), model.head().columns());
     }
 
-    /** Asks for the logits of a row, to choose a token from. */
+    /** Asks for a token to be chosen from the logits of a row: on the device where it can, from logits on the host else. */
     void sample(GenerationSequence sequence, int row) {
-        sampleFrom = put(sampleFrom, samplers.size(), row);
-        samplers.add(sequence);
+        if (chooser != null && sequence.plain()) {
+            chooseFrom = put(chooseFrom, choosers.size(), row);
+            choosers.add(sequence);
+        } else {
+            sampleFrom = put(sampleFrom, samplers.size(), row);
+            samplers.add(sequence);
+        }
     }
 
     /** Asks for the log-probability of a token under the logits of a row. */
@@ -75,8 +87,9 @@ final class Readout implements AutoCloseable {
 
     /** {@return the number of tokens chosen} Hands out what was asked for, and forgets it. */
     int run(Tensor hidden) {
-        int sampled = samplers.size();
+        int sampled = samplers.size() + choosers.size();
         runSamples(hidden);
+        runChoices(hidden);
         runScores(hidden);
         for (int i = 0; i < poolers.size(); i++) {
             EmbeddingSequence sequence = poolers.get(i);
@@ -84,6 +97,7 @@ final class Readout implements AutoCloseable {
             guard(sequence, () -> sequence.pool(row));
         }
         samplers.clear();
+        choosers.clear();
         scorers.clear();
         poolers.clear();
         return sampled;
@@ -102,9 +116,35 @@ final class Readout implements AutoCloseable {
         }
     }
 
+    private void runChoices(Tensor hidden) {
+        for (int first = 0; first < choosers.size(); ) {
+            int count = Math.min(Math.min(chooser.rows(), scoreRows), choosers.size() - first);
+            gather(hidden, chooseFrom, first, count);
+            TokenChooser.Draws draws = new TokenChooser.Draws(
+                    new float[count],
+                    new int[count],
+                    new int[count],
+                    new int[count],
+                    new int[count],
+                    RowNoise.Purpose.TOKEN.ordinal());
+            for (int i = 0; i < count; i++) {
+                choosers.get(first + i).draw(draws, i);
+            }
+            int[] tokens = new int[count];
+            chooser.choose(gathered, model.head(), draws, tokens, logProbabilities);
+            for (int i = 0; i < count; i++) {
+                GenerationSequence sequence = choosers.get(first + i);
+                int token = tokens[i];
+                float logProbability = logProbabilities[i];
+                guard(sequence, () -> sequence.chosen(token, logProbability));
+            }
+            first += count;
+        }
+    }
+
     private void runScores(Tensor hidden) {
-        for (int first = 0; first < scorers.size(); first += SCORE_ROWS) {
-            int count = Math.min(SCORE_ROWS, scorers.size() - first);
+        for (int first = 0; first < scorers.size(); first += scoreRows) {
+            int count = Math.min(scoreRows, scorers.size() - first);
             gather(hidden, scoreFrom, first, count);
             int[] wanted = Arrays.copyOfRange(targets, first, first + count);
             kernels.logProbabilities(gathered, model.head(), wanted, logProbabilities, best);

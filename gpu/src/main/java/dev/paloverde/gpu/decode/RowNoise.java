@@ -1,5 +1,6 @@
 package dev.paloverde.gpu.decode;
 
+import dev.paloverde.gpu.kernels.TokenChooser;
 import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
 
@@ -38,6 +39,13 @@ final class RowNoise {
         key0 = hash.getInt();
         key1 = hash.getInt();
         stream = hash.getInt();
+    }
+
+    /** Writes what the row's numbers are keyed by as entry {@code index} of {@code draws}. */
+    void key(TokenChooser.Draws draws, int index) {
+        draws.keys0()[index] = key0;
+        draws.keys1()[index] = key1;
+        draws.streams()[index] = stream;
     }
 
     /** {@return a standard Gumbel variable: minus log of minus log of a uniform number of 52 bits, never infinite} */

@@ -34,16 +34,20 @@ final class Sampler {
         float largest = largest(logits, from);
         double sum = Softmax.sum(logits, from, vocabulary, largest, 1);
         if (Double.isNaN(sum) || Float.isInfinite(largest)) {
-            throw new PaloverdeException(
-                    ErrorCode.NOT_A_NUMBER,
-                    "the logits at position %d have no softmax: their largest is %s and the sum of exponentials is %s;"
-                                    .formatted(position, largest, sum)
-                            + " look for NaN or infinite weights, or for activations beyond the range of the data type");
+            throw noSoftmax(position);
         }
         int token = sampling.repetitionPenalty() == 1
                 ? choose(logits, from, largest, sampling, noise, position)
                 : choosePenalised(logits, from, sampling, noise, seen, position);
         return new Choice(token, logits[from + token] - (double) largest - StrictMath.log(sum));
+    }
+
+    static PaloverdeException noSoftmax(int position) {
+        return new PaloverdeException(
+                ErrorCode.NOT_A_NUMBER,
+                "the logits at position %d are not all numbers and have no softmax; look for NaN or infinite weights, or for"
+                                .formatted(position)
+                        + " activations beyond the range of the data type");
     }
 
     private int choosePenalised(

@@ -5,6 +5,7 @@ import dev.paloverde.gpu.PaloverdeException;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Collections;
+import java.util.HashSet;
 import java.util.IdentityHashMap;
 import java.util.List;
 import java.util.Set;
@@ -37,7 +38,10 @@ public final class CpuKernels extends Kernels {
     private final Workers workers;
     private final PackedRows packed = new PackedRows();
     private final List<RotaryTable> rotaries = new ArrayList<>();
-    private final Set<CpuResource> books = Collections.newSetFromMap(new IdentityHashMap<>());
+    /** What a gated layer sums up before it is gated; its own, so not on the books. */
+    private CpuTensor gates;
+
+    private final Set<Resource> books = Collections.newSetFromMap(new IdentityHashMap<>());
 
     CpuKernels(Arithmetic arithmetic, int threads) {
         this.arithmetic = arithmetic;
@@ -58,7 +62,7 @@ public final class CpuKernels extends Kernels {
 
     /** {@return what this instance made and nobody has closed yet, in words; for tests that look for leaks} */
     public List<String> unclosed() {
-        return books.stream().map(CpuResource::describe).sorted().toList();
+        return books.stream().map(Resource::describe).sorted().toList();
     }
 
     @Override
@@ -162,8 +166,8 @@ public final class CpuKernels extends Kernels {
                 (row, scratch) -> normalize(from, row * columns, gains, epsilon, to, row * columns, scratch));
     }
 
-    @Override
-    public void normalize(Heads heads, Weights gain, float epsilon) {
+    /** As {@link #normalize(Tensor, Weights, float, Tensor)}, in place, over each head; {@code gain} is as wide as a head. */
+    void normalize(Heads heads, Weights gain, float epsilon) {
         float[] values = values(heads);
         float[] gains = own(gain, CpuWeights.class).values();
         Shapes.same(gain.length(), heads.width(), "gain", "width of a head");
@@ -257,7 +261,26 @@ public final class CpuKernels extends Kernels {
     }
 
     @Override
-    public void rotate(Heads heads, Rotary rotary, StepBatch batch) {
+    public void appendRotated(
+            KvCache cache,
+            int layer,
+            Heads queries,
+            Heads keys,
+            Heads values,
+            HeadNorms norms,
+            Rotary rotary,
+            StepBatch batch) {
+        if (norms != null) {
+            normalize(queries, norms.queries(), norms.epsilon());
+            normalize(keys, norms.keys(), norms.epsilon());
+        }
+        rotate(queries, rotary, batch);
+        rotate(keys, rotary, batch);
+        append(cache, layer, keys, values, batch);
+    }
+
+    /** Turns each head, in place, by its row's position. */
+    void rotate(Heads heads, Rotary rotary, StepBatch batch) {
         float[] values = values(heads);
         Shapes.same(2 * rotary.frequencies().length, heads.width(), "twice the rotary frequencies", "width of a head");
         Shapes.same(batch.rows(), heads.tensor().rows(), "rows of the batch", "rows of the tensor");
@@ -287,7 +310,7 @@ public final class CpuKernels extends Kernels {
         return table;
     }
 
-    @Override
+    /** Writes keys and values of all rows of a step to their pages. */
     public void append(KvCache cache, int layer, Heads keys, Heads values, StepBatch batch) {
         CpuKvCache to = own(cache, CpuKvCache.class);
         float[] keyNumbers = values(keys);
@@ -378,8 +401,8 @@ public final class CpuKernels extends Kernels {
         }
     }
 
-    @Override
-    public void swiGlu(Tensor in, Tensor out) {
+    /** {@code out = silu(gate) * up}, where {@code in} is [rows, 2 f], gate its first half and up its second. */
+    void swiGlu(Tensor in, Tensor out) {
         float[] from = own(in, CpuTensor.class).values();
         float[] to = own(out, CpuTensor.class).values();
         int columns = out.columns();
@@ -390,6 +413,20 @@ public final class CpuKernels extends Kernels {
                 8L * columns,
                 (row, scratch) -> arithmetic.swiGlu(
                         from, 2 * row * columns, (2 * row + 1) * columns, to, row * columns, columns));
+    }
+
+    @Override
+    public void multiplyGated(Tensor in, Matrix weight, Weights bias, Tensor out) {
+        Shapes.same(weight.rows(), 2 * out.columns(), "outputs of the gated matrix", "twice the columns of the output");
+        if (gates == null || gates.columns() != weight.rows() || gates.capacity() < in.rows()) {
+            gates = allocate(
+                    "sums of a gated layer",
+                    4L * in.capacity() * weight.rows(),
+                    () -> new CpuTensor(new HashSet<>(), in.capacity(), weight.rows()));
+        }
+        gates.resize(in.rows());
+        multiply(in, weight, bias, gates);
+        swiGlu(gates, out);
     }
 
     @Override
@@ -484,7 +521,7 @@ public final class CpuKernels extends Kernels {
     public void close() {
         if (!books.isEmpty()) {
             LOG.warn("closed before what they made, which is closed now: {}", unclosed());
-            List.copyOf(books).forEach(CpuResource::close);
+            List.copyOf(books).forEach(Resource::close);
         }
         workers.close();
     }

@@ -7,7 +7,7 @@ import java.util.Set;
  * neighbouring positions lie along SIMD lanes, and then its values as {@code [head][pageTokens][width]}, so that the
  * components of an output do.
  */
-final class CpuKvCache extends CpuResource implements KvCache {
+final class CpuKvCache extends Resource implements KvCache {
     /** An array cannot hold all of a large one, and a heap in regions likes small arrays better. */
     private static final int MOST_ELEMENTS_PER_BLOCK = 1 << 22;
 
@@ -18,7 +18,7 @@ final class CpuKvCache extends CpuResource implements KvCache {
     private final int pagesPerBlock;
     private float[][] blocks;
 
-    CpuKvCache(Set<CpuResource> books, KvLayout layout, int pages) {
+    CpuKvCache(Set<Resource> books, KvLayout layout, int pages) {
         super(books);
         this.layout = layout;
         this.pages = pages;

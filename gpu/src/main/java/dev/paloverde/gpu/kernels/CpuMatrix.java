@@ -9,7 +9,7 @@ import java.util.Set;
  * panel are neighbours, so they lie along SIMD lanes, and a panel is read once from end to end. The last panel is filled
  * up with zero outputs. bf16 stays bf16; fp16 becomes fp32, since Java 17 has no conversion that keeps up with memory.
  */
-final class CpuMatrix extends CpuResource implements Matrix {
+final class CpuMatrix extends Resource implements Matrix {
     /** Outputs in a panel. */
     static final int PANEL = 32;
 
@@ -22,7 +22,7 @@ final class CpuMatrix extends CpuResource implements Matrix {
     private float[][] floats;
     private short[][] halves;
 
-    private CpuMatrix(Set<CpuResource> books, int rows, int columns, boolean half) {
+    private CpuMatrix(Set<Resource> books, int rows, int columns, boolean half) {
         super(books);
         this.rows = rows;
         this.columns = columns;
@@ -42,7 +42,7 @@ final class CpuMatrix extends CpuResource implements Matrix {
     }
 
     /** Packs matrices of the same number of columns, one below the other. */
-    static CpuMatrix pack(Set<CpuResource> books, List<HostTensor> parts) {
+    static CpuMatrix pack(Set<Resource> books, List<HostTensor> parts) {
         int columns = parts.get(0).columns();
         long rows = 0;
         boolean half = true;

@@ -4,13 +4,13 @@ import java.util.Arrays;
 import java.util.Set;
 
 /** Activations in one heap array, row-major, without gaps. */
-final class CpuTensor extends CpuResource implements Tensor {
+final class CpuTensor extends Resource implements Tensor {
     private final int capacity;
     private final int columns;
     private float[] values;
     private int rows;
 
-    CpuTensor(Set<CpuResource> books, int capacity, int columns) {
+    CpuTensor(Set<Resource> books, int capacity, int columns) {
         super(books);
         this.capacity = capacity;
         this.columns = columns;

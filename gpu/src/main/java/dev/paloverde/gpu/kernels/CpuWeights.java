@@ -3,11 +3,11 @@ package dev.paloverde.gpu.kernels;
 import java.util.Set;
 
 /** A weight vector in one heap array. */
-final class CpuWeights extends CpuResource implements Weights {
+final class CpuWeights extends Resource implements Weights {
     private final int length;
     private float[] values;
 
-    CpuWeights(Set<CpuResource> books, float[] values) {
+    CpuWeights(Set<Resource> books, float[] values) {
         super(books);
         this.length = values.length;
         this.values = values;

@@ -1,9 +1,11 @@
 package dev.paloverde.gpu.kernels;
 
 import java.util.List;
+import java.util.Optional;
 
 /**
- * The operations a model is made of, on one device. One model code runs over every implementation.
+ * The operations a model is made of, on one device. One model code runs over every implementation. Where a device gains
+ * from doing several at once, the composed operation is the one a model calls, and says of which it is composed.
  *
  * <p>Law: the value of a row depends on that row alone, never on how many rows are beside it, on the page ids it was
  * given, or on where a prefill was cut into steps. Every implementation reduces in an order fixed by the shapes of the
@@ -27,6 +29,16 @@ public abstract class Kernels implements AutoCloseable {
     public abstract Tensor tensor(int capacity, int columns);
 
     /**
+     * Makes room for sums that many products are added to, in fp32 whatever the device multiplies in: the residual stream.
+     *
+     * @param capacity most rows
+     * @param columns numbers in a row
+     */
+    public Tensor residual(int capacity, int columns) {
+        return tensor(capacity, columns);
+    }
+
+    /**
      * Loads matrices with the same number of columns, one below the other, as one.
      *
      * @param parts [rows_i, columns] each
@@ -40,6 +52,22 @@ public abstract class Kernels implements AutoCloseable {
      * @param parts one row each
      */
     public abstract Weights weights(List<HostTensor> parts);
+
+    /**
+     * Loads the two matrices of a gated layer for {@link #multiplyGated}.
+     *
+     * @param gate [f, columns]
+     * @param up [f, columns]
+     * @return [2 f, columns]; in which order the device keeps the rows is its own affair
+     */
+    public Matrix gatedMatrix(HostTensor gate, HostTensor up) {
+        return matrix(List.of(gate, up));
+    }
+
+    /** Loads the two biases of a gated layer, [f] each, in the order of {@link #gatedMatrix}. */
+    public Weights gatedWeights(HostTensor gate, HostTensor up) {
+        return weights(List.of(gate, up));
+    }
 
     /**
      * Makes a key-value cache.
@@ -60,14 +88,34 @@ public abstract class Kernels implements AutoCloseable {
         return runtime.maxMemory() - (runtime.totalMemory() - runtime.freeMemory());
     }
 
+    /** {@return the most rows that {@link #logProbabilities} takes well at once} */
+    public int scoringRows() {
+        return 256;
+    }
+
+    /** {@return how tokens are chosen on the device; empty where logits have to come to the host for that} */
+    public Optional<TokenChooser> chooser() {
+        return Optional.empty();
+    }
+
+    /**
+     * Runs the operations of one step over a batch. A device may record what {@code operations} asks for and replay the
+     * record for a later batch under an equal key: so equal keys mean the same operations on the same objects, whatever the
+     * batch holds. Operations that take a {@link StepBatch} get this one.
+     *
+     * @param key whose operations they are
+     * @param batch the rows
+     * @param operations calls this object's operations; reads nothing back
+     */
+    public void step(Object key, StepBatch batch, Runnable operations) {
+        operations.run();
+    }
+
     /** {@code out[i] = table[tokens[i]]}: [rows, columns of table]. */
     public abstract void embed(Matrix table, int[] tokens, Tensor out);
 
     /** {@code out = in / sqrt(mean(in^2) + epsilon) * gain}, row by row (Zhang and Sennrich, arXiv 1910.07467). */
     public abstract void normalize(Tensor in, Weights gain, float epsilon, Tensor out);
-
-    /** As {@link #normalize}, in place, over each head instead of each row; {@code gain} has the width of a head. */
-    public abstract void normalize(Heads heads, Weights gain, float epsilon);
 
     /** {@code out = in * weight^T + bias}. {@code bias} may be null. */
     public abstract void multiply(Tensor in, Matrix weight, Weights bias, Tensor out);
@@ -75,11 +123,32 @@ public abstract class Kernels implements AutoCloseable {
     /** {@code residual += in * weight^T + bias}. {@code bias} may be null. */
     public abstract void multiplyAdd(Tensor in, Matrix weight, Weights bias, Tensor residual);
 
-    /** Turns each head, in place, by its row's position. */
-    public abstract void rotate(Heads heads, Rotary rotary, StepBatch batch);
+    /**
+     * A gated layer's first half, {@code out = silu(g) * u} with {@code [g, u] = in * weight^T + bias}: a
+     * product and its gate at once, so that nobody sees [rows, 2 f] numbers.
+     *
+     * @param weight from {@link #gatedMatrix}, [2 f, columns of in]
+     * @param bias from {@link #gatedWeights}, or null
+     * @param out [rows, f]
+     */
+    public abstract void multiplyGated(Tensor in, Matrix weight, Weights bias, Tensor out);
 
-    /** Writes keys and values of all rows of a step to their pages. */
-    public abstract void append(KvCache cache, int layer, Heads keys, Heads values, StepBatch batch);
+    /**
+     * What attention needs done to a step's projections: norms of query and key heads where there are any, queries and keys
+     * turned by their rows' positions, keys and values of all rows written to their pages. Queries change in place; what
+     * {@code keys} holds afterwards is undefined.
+     *
+     * @param norms null where the family has none
+     */
+    public abstract void appendRotated(
+            KvCache cache,
+            int layer,
+            Heads queries,
+            Heads keys,
+            Heads values,
+            HeadNorms norms,
+            Rotary rotary,
+            StepBatch batch);
 
     /**
      * Softmax attention of each row's queries over its sequence's positions in the cache, its own included (already
@@ -89,9 +158,6 @@ public abstract class Kernels implements AutoCloseable {
      */
     public abstract void attend(
             Heads queries, KvCache cache, int layer, Attention attention, StepBatch batch, Tensor out);
-
-    /** {@code out = silu(gate) * up}, where {@code in} is [rows, 2 f], gate its first half and up its second. */
-    public abstract void swiGlu(Tensor in, Tensor out);
 
     /** {@code out[i] = in[rows[i]]}. */
     public abstract void gather(Tensor in, int[] rows, Tensor out);

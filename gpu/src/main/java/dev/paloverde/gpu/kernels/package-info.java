@@ -43,7 +43,7 @@
  *   <li>{@code VocabularyScan} streams panels of the output projection into a running softmax.
  *   <li>{@code CpuKvCache} and {@code PagedAttention}: keys transposed in their page, so that scores of neighbouring
  *       positions lie along lanes; up to eight queries share the reading of a page.
- *   <li>{@code Workers} are the threads, {@code Scratch} their memory, {@code CpuResource} the books of what is open,
+ *   <li>{@code Workers} are the threads, {@code Scratch} their memory, {@code Resource} the books of what is open,
  *       {@code Shapes} the checks.
  * </ul>
  *

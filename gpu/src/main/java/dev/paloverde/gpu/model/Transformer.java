@@ -3,7 +3,9 @@ package dev.paloverde.gpu.model;
 import dev.paloverde.gpu.ErrorCode;
 import dev.paloverde.gpu.PaloverdeException;
 import dev.paloverde.gpu.kernels.Attention;
+import dev.paloverde.gpu.kernels.HeadNorms;
 import dev.paloverde.gpu.kernels.Heads;
+import dev.paloverde.gpu.kernels.HostTensor;
 import dev.paloverde.gpu.kernels.Kernels;
 import dev.paloverde.gpu.kernels.KvCache;
 import dev.paloverde.gpu.kernels.KvLayout;
@@ -102,15 +104,18 @@ final class Transformer implements LanguageModel {
                             .formatted(batch.rows(), activations == null ? 0 : activations.residual.capacity()));
         }
         activations.resize(batch.rows());
-        Tensor residual = activations.residual;
-        kernels.embed(embedding, batch.tokens(), residual);
+        kernels.step(List.of(activations, cache), batch, () -> run(batch, cache));
+        return activations.normed;
+    }
+
+    private void run(StepBatch batch, KvCache cache) {
+        kernels.embed(embedding, batch.tokens(), activations.residual);
         for (int layer = 0; layer < blocks.size(); layer++) {
             Block block = blocks.get(layer);
             attend(block, layer, batch, cache);
             feedForward(block);
         }
-        kernels.normalize(residual, norm, shape.normEpsilon(), activations.normed);
-        return activations.normed;
+        kernels.normalize(activations.residual, norm, shape.normEpsilon(), activations.normed);
     }
 
     /** {@code residual += W_o attention(rotate(norm(W_q x)), rotate(norm(W_k x)), W_v x)}, x the normed residual. */
@@ -124,13 +129,7 @@ final class Transformer implements LanguageModel {
 
         kernels.normalize(activations.residual, block.attentionNorm, shape.normEpsilon(), activations.normed);
         kernels.multiply(activations.normed, block.queryKeyValue, block.queryKeyValueBias, projected);
-        if (shape.queryKeyNorm()) {
-            kernels.normalize(queries, block.queryNorm, shape.normEpsilon());
-            kernels.normalize(keys, block.keyNorm, shape.normEpsilon());
-        }
-        kernels.rotate(queries, rotary, batch);
-        kernels.rotate(keys, rotary, batch);
-        kernels.append(cache, layer, keys, values, batch);
+        kernels.appendRotated(cache, layer, queries, keys, values, block.headNorms, rotary, batch);
         kernels.attend(queries, cache, layer, block.attention, batch, activations.attended);
         kernels.multiplyAdd(activations.attended, block.output, block.outputBias, activations.residual);
     }
@@ -138,8 +137,7 @@ final class Transformer implements LanguageModel {
     /** {@code residual += W_down (silu(W_gate x) * W_up x)}, x the normed residual. */
     private void feedForward(Block block) {
         kernels.normalize(activations.residual, block.feedForwardNorm, shape.normEpsilon(), activations.normed);
-        kernels.multiply(activations.normed, block.gateUp, block.gateUpBias, activations.gatedUp);
-        kernels.swiGlu(activations.gatedUp, activations.gated);
+        kernels.multiplyGated(activations.normed, block.gateUp, block.gateUpBias, activations.gated);
         kernels.multiplyAdd(activations.gated, block.down, block.downBias, activations.residual);
     }
 
@@ -163,7 +161,7 @@ final class Transformer implements LanguageModel {
     }
 
     /**
-     * Weights of a block. Biases and the norms of queries and keys are null where the family has none.
+     * Weights of a block. Biases and the norms of heads are null where the family has none.
      *
      * @param queryKeyValue [(queries + 2 keyValues) * width, hidden]
      * @param output [hidden, queries * width]
@@ -174,8 +172,7 @@ final class Transformer implements LanguageModel {
             Weights attentionNorm,
             Matrix queryKeyValue,
             Weights queryKeyValueBias,
-            Weights queryNorm,
-            Weights keyNorm,
+            HeadNorms headNorms,
             Attention attention,
             Matrix output,
             Weights outputBias,
@@ -209,23 +206,26 @@ final class Transformer implements LanguageModel {
                     new Part(attention + "k_proj", keyValues),
                     new Part(attention + "v_proj", keyValues));
             List<Part> output = List.of(new Part(attention + "o_proj", shape.hidden()));
-            List<Part> gateUp = List.of(
-                    new Part(feedForward + "gate_proj", shape.intermediate()),
-                    new Part(feedForward + "up_proj", shape.intermediate()));
+            Part gate = new Part(feedForward + "gate_proj", shape.intermediate());
+            Part up = new Part(feedForward + "up_proj", shape.intermediate());
             List<Part> down = List.of(new Part(feedForward + "down_proj", shape.hidden()));
             return new Block(
                     norm("model.layers.%d.input_layernorm.weight".formatted(layer), shape.hidden()),
                     projection(inputs, shape.hidden()),
                     shape.queryKeyValueBias() ? bias(inputs) : null,
-                    shape.queryKeyNorm() ? norm(attention + "q_norm.weight", width) : null,
-                    shape.queryKeyNorm() ? norm(attention + "k_norm.weight", width) : null,
+                    shape.queryKeyNorm()
+                            ? new HeadNorms(
+                                    norm(attention + "q_norm.weight", width),
+                                    norm(attention + "k_norm.weight", width),
+                                    shape.normEpsilon())
+                            : null,
                     new Attention(
                             (float) (1 / Math.sqrt(width)), shape.windows().get(layer)),
                     projection(output, queries),
                     shape.outputBias() ? bias(output) : null,
                     norm("model.layers.%d.post_attention_layernorm.weight".formatted(layer), shape.hidden()),
-                    projection(gateUp, shape.hidden()),
-                    shape.feedForwardBias() ? bias(gateUp) : null,
+                    keep(kernels.gatedMatrix(weight(gate, shape.hidden()), weight(up, shape.hidden()))),
+                    shape.feedForwardBias() ? keep(kernels.gatedWeights(bias(gate), bias(up))) : null,
                     projection(down, shape.intermediate()),
                     shape.feedForwardBias() ? bias(down) : null);
         }
@@ -239,15 +239,20 @@ final class Transformer implements LanguageModel {
         }
 
         private Matrix projection(List<Part> parts, int columns) {
-            return keep(kernels.matrix(parts.stream()
-                    .map(part -> checkpoint.matrix(part.name + ".weight", part.rows, columns))
-                    .toList()));
+            return keep(kernels.matrix(
+                    parts.stream().map(part -> weight(part, columns)).toList()));
+        }
+
+        private HostTensor weight(Part part, int columns) {
+            return checkpoint.matrix(part.name + ".weight", part.rows, columns);
         }
 
         private Weights bias(List<Part> parts) {
-            return keep(kernels.weights(parts.stream()
-                    .map(part -> checkpoint.vector(part.name + ".bias", part.rows))
-                    .toList()));
+            return keep(kernels.weights(parts.stream().map(this::bias).toList()));
+        }
+
+        private HostTensor bias(Part part) {
+            return checkpoint.vector(part.name + ".bias", part.rows);
         }
 
         private <T extends AutoCloseable> T keep(T made) {
@@ -266,26 +271,20 @@ final class Transformer implements LanguageModel {
      * @param normed [rows, hidden]
      * @param projected [rows, (queries + 2 keyValues) * width]
      * @param attended [rows, queries * width]
-     * @param gatedUp [rows, 2 intermediate]
      * @param gated [rows, intermediate]
      */
-    private record Activations(
-            Tensor residual, Tensor normed, Tensor projected, Tensor attended, Tensor gatedUp, Tensor gated) {
+    private record Activations(Tensor residual, Tensor normed, Tensor projected, Tensor attended, Tensor gated) {
 
         static Activations of(Kernels kernels, ModelConfiguration shape, int rows) {
             int queries = shape.queryHeads() * shape.headWidth();
             int keyValues = shape.keyValueHeads() * shape.headWidth();
-            int[] columns = {
-                shape.hidden(),
-                shape.hidden(),
-                queries + 2 * keyValues,
-                queries,
-                2 * shape.intermediate(),
-                shape.intermediate()
-            };
+            int[] columns = {shape.hidden(), queries + 2 * keyValues, queries, shape.intermediate()};
             Deque<AutoCloseable> made = new ArrayDeque<>();
             List<Tensor> tensors = new ArrayList<>();
             try {
+                Tensor residual = kernels.residual(rows, shape.hidden());
+                made.push(residual);
+                tensors.add(residual);
                 for (int width : columns) {
                     Tensor tensor = kernels.tensor(rows, width);
                     made.push(tensor);
@@ -295,8 +294,7 @@ final class Transformer implements LanguageModel {
                 closeAll(made);
                 throw e;
             }
-            return new Activations(
-                    tensors.get(0), tensors.get(1), tensors.get(2), tensors.get(3), tensors.get(4), tensors.get(5));
+            return new Activations(tensors.get(0), tensors.get(1), tensors.get(2), tensors.get(3), tensors.get(4));
         }
 
         void resize(int rows) {
@@ -310,7 +308,7 @@ final class Transformer implements LanguageModel {
         }
 
         private List<Tensor> all() {
-            return List.of(residual, normed, projected, attended, gatedUp, gated);
+            return List.of(residual, normed, projected, attended, gated);
         }
     }
 }

@@ -1,6 +1,7 @@
 package dev.paloverde.gpu.decode;
 
 import dev.paloverde.gpu.kernels.Attention;
+import dev.paloverde.gpu.kernels.HeadNorms;
 import dev.paloverde.gpu.kernels.Heads;
 import dev.paloverde.gpu.kernels.HostTensor;
 import dev.paloverde.gpu.kernels.Kernels;
@@ -432,11 +433,6 @@ final class HashModel implements LanguageModel {
         }
 
         @Override
-        public void normalize(Heads heads, Weights gain, float epsilon) {
-            throw new UnsupportedOperationException();
-        }
-
-        @Override
         public void multiply(Tensor in, Matrix weight, Weights bias, Tensor out) {
             throw new UnsupportedOperationException();
         }
@@ -447,12 +443,15 @@ final class HashModel implements LanguageModel {
         }
 
         @Override
-        public void rotate(Heads heads, Rotary rotary, StepBatch batch) {
-            throw new UnsupportedOperationException();
-        }
-
-        @Override
-        public void append(KvCache cache, int layer, Heads keys, Heads values, StepBatch batch) {
+        public void appendRotated(
+                KvCache cache,
+                int layer,
+                Heads queries,
+                Heads keys,
+                Heads values,
+                HeadNorms norms,
+                Rotary rotary,
+                StepBatch batch) {
             throw new UnsupportedOperationException();
         }
 
@@ -462,7 +461,7 @@ final class HashModel implements LanguageModel {
         }
 
         @Override
-        public void swiGlu(Tensor in, Tensor out) {
+        public void multiplyGated(Tensor in, Matrix weight, Weights bias, Tensor out) {
             throw new UnsupportedOperationException();
         }
 

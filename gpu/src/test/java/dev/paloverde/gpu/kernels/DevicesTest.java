@@ -68,7 +68,7 @@ class DevicesTest {
             StepBatch gap = new StepBatch(new int[2], new int[] {0, 2}, new int[] {0, 2}, new int[][] {{0}});
             Heads heads = new Heads(in, 0, 1, 4);
             assertFails(
-                    () -> kernels.append(cache, 0, heads, heads, gap),
+                    () -> ((CpuKernels) kernels).append(cache, 0, heads, heads, gap),
                     ErrorCode.INTERNAL,
                     "row: 2, where",
                     "neighbour");

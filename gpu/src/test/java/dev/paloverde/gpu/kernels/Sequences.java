@@ -96,7 +96,7 @@ final class Sequences {
     }
 
     /** Appends and attends step by step. {@return [sequence][position][outputs]} */
-    float[][][] attend(Kernels kernels, Attention attention, List<List<Piece>> steps, int[][] tables, int pages) {
+    float[][][] attend(CpuKernels kernels, Attention attention, List<List<Piece>> steps, int[][] tables, int pages) {
         float[][][] results = new float[rows.length][][];
         for (int s = 0; s < rows.length; s++) {
             results[s] = new float[rows[s].length][];

@@ -16,11 +16,11 @@ final class Workload {
     private static final int[] SIZES = {1, 2, 3, 15, 16, 17, 31, 32, 33, 64, 97, 129, 300, 640};
     private static final int[] ROWS = {1, 2, 3, 4, 7, 8, 9, 13, 24, 41};
 
-    private final Kernels kernels;
+    private final CpuKernels kernels;
     private final Random random;
     private final MessageDigest digest;
 
-    private Workload(Kernels kernels, long seed) {
+    private Workload(CpuKernels kernels, long seed) {
         this.kernels = kernels;
         random = new Random(seed);
         try {
@@ -33,7 +33,7 @@ final class Workload {
     /** Prints what the arithmetic is and the digests of seeds 0 to n - 1: {@code (plain|best) n}. */
     public static void main(String[] arguments) {
         Arithmetic arithmetic = arguments[0].equals("plain") ? new PlainArithmetic() : Arithmetic.best();
-        try (Kernels kernels = new CpuKernels(arithmetic, 2)) {
+        try (CpuKernels kernels = new CpuKernels(arithmetic, 2)) {
             System.out.println(arithmetic.description());
             for (int seed = 0; seed < Integer.parseInt(arguments[1]); seed++) {
                 System.out.println(digest(kernels, seed));
@@ -41,7 +41,7 @@ final class Workload {
         }
     }
 
-    static String digest(Kernels kernels, long seed) {
+    static String digest(CpuKernels kernels, long seed) {
         Workload workload = new Workload(kernels, seed);
         for (DataType type : DataType.values()) {
             workload.products(type);

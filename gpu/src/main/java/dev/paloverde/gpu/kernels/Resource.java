@@ -4,13 +4,13 @@ import dev.paloverde.gpu.ErrorCode;
 import dev.paloverde.gpu.PaloverdeException;
 import java.util.Set;
 
-/** What {@link CpuKernels} hand out: it is on their books until closed, and refuses use afterwards. */
-abstract class CpuResource implements AutoCloseable {
-    private final Set<CpuResource> books;
+/** What {@link Kernels} hand out: it is on their books until closed, and refuses use afterwards. */
+abstract class Resource implements AutoCloseable {
+    private final Set<Resource> books;
     private boolean closed;
 
     /** @param books where the owner keeps what is open */
-    CpuResource(Set<CpuResource> books) {
+    Resource(Set<Resource> books) {
         this.books = books;
         books.add(this);
     }
