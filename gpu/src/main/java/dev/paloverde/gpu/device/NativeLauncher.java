@@ -1,0 +1,72 @@
+package dev.paloverde.gpu.device;
+
+import java.lang.ref.Reference;
+import java.nio.ByteBuffer;
+
+/** Launches through {@code launch.c}, which calls cuLaunchKernelEx: with attributes, and without garbage. */
+final class NativeLauncher extends Launcher {
+    @Override
+    boolean overlaps() {
+        return true;
+    }
+
+    @Override
+    int argumentBytes(Kernel kernel) {
+        return parameterBytes(kernel.function().address());
+    }
+
+    @Override
+    int launch(Stream stream, Kernel kernel, int gridX, int gridY, int gridZ, int block, Arguments arguments) {
+        return queue(stream, kernel, gridX, gridY, gridZ, block, arguments, false);
+    }
+
+    @Override
+    int launchOverlapping(
+            Stream stream, Kernel kernel, int gridX, int gridY, int gridZ, int block, Arguments arguments) {
+        return queue(stream, kernel, gridX, gridY, gridZ, block, arguments, true);
+    }
+
+    private static int queue(
+            Stream stream,
+            Kernel kernel,
+            int gridX,
+            int gridY,
+            int gridZ,
+            int block,
+            Arguments arguments,
+            boolean overlapping) {
+        int result = launchKernel(
+                kernel.function().address(),
+                gridX,
+                gridY,
+                gridZ,
+                block,
+                kernel.dynamicShared(),
+                stream.handle().address(),
+                arguments.address(),
+                kernel.clusterBlocks(),
+                overlapping);
+        Reference.reachabilityFence(arguments);
+        return result;
+    }
+
+    /** {@return whether the driver has cuLaunchKernelEx} */
+    static native boolean supported();
+
+    /** {@return where a direct buffer lies in this process} */
+    static native long address(ByteBuffer buffer);
+
+    private static native int parameterBytes(long function);
+
+    private static native int launchKernel(
+            long function,
+            int gridX,
+            int gridY,
+            int gridZ,
+            int block,
+            int shared,
+            long stream,
+            long argument,
+            int cluster,
+            boolean overlapping);
+}
