@@ -65,7 +65,7 @@ static_assert(sizeof(Plan) == 88, "the host lays this out by hand");
 // same. The module's int attention_paged_<W>_<T>_info[4] holds: threads of a block, bytes of dynamic shared memory,
 // groups of a block, blocks that fit a multiprocessor. Launch blocks = processors * info[3].
 //
-// Scratch, in floats: 2 * groups * T * W + slot_capacity * key_heads * slot_rows * (W + 2).
+// Scratch, in floats: slot_capacity * key_heads * slot_rows * (W + 2) + 2 * groups * T * W.
 struct Paged {
     const void* query;         // bf16 [rows][query_stride]: heads * width from the pointer on
     const void* cache;         // bf16, layout below
@@ -87,13 +87,13 @@ struct Paged {
     int32_t window;            // as the plan's
     int32_t slot_rows;         // as the plan's
     int32_t slot_capacity;     // as the plan's
+    int32_t item_capacity;     // as the plan's
     float scale;               // times q.k; positive
-    int32_t reserved;
 };
 static_assert(sizeof(Paged) == 112 && offsetof(Paged, query_stride) == 56, "the host lays this out by hand");
 
 // attention_paged_merge: 256 threads a block, any grid (it does nothing where the plan split nothing). Takes the same
-// Paged parameter as the attention kernel before it. `reserved` must hold groups * tile_rows of the plan.
+// Paged parameter as the attention kernel before it.
 
 // The cache: element ((((page * layers + layer) * 2 + values) * key_heads + head) * page_tokens + token) * width + column,
 // values 0 for keys and 1 for values.
@@ -143,5 +143,53 @@ struct CopyPage {
     int32_t reserved;
 };
 static_assert(sizeof(CopyPage) == 40, "the host lays this out by hand");
+
+// ---- the plan, as the kernels read it: a header of 64 bytes, item_capacity items, item_capacity merges ----
+
+struct PlanHeader {
+    int32_t items;
+    int32_t short_merges;  // of at most kShortMerge partial results; at the front of the merges
+    int32_t long_merges;   // at the back, the last first
+    int32_t reserved[13];
+};
+static_assert(sizeof(PlanHeader) == 64, "the items follow");
+
+constexpr int kShortMerge = 16;
+
+// What one group does for one key head. A tile is `count` of the packed rows of a sequence from `first` on; packed row i
+// is query head i % group_heads of row i / group_heads.
+struct alignas(16) Item {
+    int32_t sequence;
+    int32_t row;          // the first row of the sequence
+    int32_t position;     // and where it stands
+    int32_t first;
+    int32_t count;
+    int32_t first_chunk;  // chunks of keys, the last excluded
+    int32_t end_chunk;
+    int32_t slot;         // where the partial result goes; -1: the item has all chunks and writes `out`
+};
+static_assert(sizeof(Item) == 32, "two 16-byte reads");
+
+struct alignas(16) Merge {
+    int32_t row;
+    int32_t first;
+    int32_t count;
+    int32_t slot;      // of the first partial result
+    int32_t slots;
+    int32_t unit;      // chunk or section of the first partial result
+    int32_t sections;  // 1: partial results are of sections; 0: of chunks
+    int32_t reserved;
+};
+static_assert(sizeof(Merge) == 32, "two 16-byte reads");
+
+__device__ __forceinline__ const PlanHeader& header(const void* plan) { return *static_cast<const PlanHeader*>(plan); }
+
+__device__ __forceinline__ Item* items(void* plan) {
+    return reinterpret_cast<Item*>(static_cast<char*>(plan) + sizeof(PlanHeader));
+}
+
+__device__ __forceinline__ const Item* items(const void* plan) {
+    return reinterpret_cast<const Item*>(static_cast<const char*>(plan) + sizeof(PlanHeader));
+}
 
 }  // namespace attention_paged
