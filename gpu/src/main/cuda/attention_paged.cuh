@@ -65,7 +65,7 @@ static_assert(sizeof(Plan) == 88, "the host lays this out by hand");
 // same. The module's int attention_paged_<W>_<T>_info[4] holds: threads of a block, bytes of dynamic shared memory,
 // groups of a block, blocks that fit a multiprocessor. Launch blocks = processors * info[3].
 //
-// Scratch, in floats: slot_capacity * key_heads * slot_rows * (W + 2) + 2 * groups * T * W.
+// Scratch, in floats: slot_capacity * key_heads * slot_rows * (W + 2) + groups * T * W.
 struct Paged {
     const void* query;         // bf16 [rows][query_stride]: heads * width from the pointer on
     const void* cache;         // bf16, layout below
