@@ -26,7 +26,7 @@
 //   N  outputs of a unit of work.
 // The module's array products_catalog holds {entries, then 8 ints an entry}:
 //   {epilogue (0 store, 1 add, 2 gated, 3 logits, 4 score, 5 choose), R, N, blocks of a cluster, threads of a block,
-//    bytes of dynamic shared memory, units of work a cluster takes at a time, 0}
+//    bytes of dynamic shared memory, 0, 0}
 // Which entry to take, given the greatest number of rows of the launch (or of the graph) and P multiprocessors: among those of
 // the epilogue, the least R that holds the rows (the greatest if none does); among those the least N with
 //   ceil(rows / R) * ceil(n / N) * (R == 256 ? 2 : 1) <= P
@@ -36,7 +36,7 @@
 // be replayed with other counts: more rows than R are computed as well (slower), none is allowed.
 // Programmatic dependent launch: weights are fetched before griddepcontrol.wait, all else is touched after it.
 //
-// Head: products_score, products_choose_r<R>, each followed by its products_*_finish with the same parameter:
+// Head (in products_head, all else in products): products_score_r<R>_n<N>, products_choose_r<R>_n<N>, each followed by its products_*_finish with the same parameter:
 //   grid: blocks of rows (one row each, blocks at and beyond *rows return), 128 threads, no dynamic shared memory.
 // score has one entry in the catalog and is taken for any number of rows. choose has entries as above (256 rows and more work too).
 // Both take the log-softmax over blocks of 128 tokens in the same order: for the same token they give the same bits.

@@ -4,6 +4,7 @@
     python3 wgmma.py > wgmma.cuh
 """
 
+PRODUCTS = [16, 24, 32, 48]  # bf16 only
 SCORES = [64, 80, 96, 112, 128, 144, 160, 176, 192, 208, 224, 256]
 OUTPUTS = [64, 96, 128, 192, 256]
 
@@ -55,7 +56,7 @@ def main():
     print("// D[64, N] = A[64, 16] B[16, N] (+ D); A in registers, B in shared memory, N contiguous.")
     print("template <typename Element, int kN>\nstruct RegisterShared;")
     for tag, element in (("__nv_bfloat16", "bf16"), ("__half", "f16")):
-        for n in SCORES:
+        for n in (PRODUCTS if element == "bf16" else []) + SCORES:
             print(shared_shared(n, tag, element))
         for n in OUTPUTS:
             print(register_shared(n, tag, element))

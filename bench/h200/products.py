@@ -1,0 +1,220 @@
+#!/usr/bin/env python3
+"""Times the matrix-product kernels beside cuBLAS (through torch) and the measured copy bandwidth, in one process.
+
+    python3 products.py FOLDER OUT COMMIT [decode|prefill|head|invariance ...]
+
+Writes OUT/gemm-prefill.jsonl, OUT/gemm-decode-bandwidth.jsonl, OUT/row-invariance-cost.jsonl.
+"""
+
+import datetime
+import json
+import os
+import subprocess
+import statistics
+import sys
+import time
+
+import torch
+
+from products_driver import Family, pad
+
+SHAPES = {  # name: (outputs, inputs, epilogue), of Llama-3.2-1B and of 8B
+    "1b-qkv": (3072, 2048, "store"), "1b-o": (2048, 2048, "add"), "1b-gate-up": (16384, 2048, "gated"),
+    "1b-down": (2048, 8192, "add"), "8b-qkv": (6144, 4096, "store"), "8b-o": (4096, 4096, "add"),
+    "8b-gate-up": (28672, 4096, "gated"), "8b-down": (4096, 14336, "add")}
+
+
+class Results:
+    def __init__(self, folder, commit):
+        self.folder = folder
+        self.common = {"device": torch.cuda.get_device_name(0),
+                       "driver": subprocess.run(["nvidia-smi", "--query-gpu=driver_version", "--format=csv,noheader"],
+                                                capture_output=True, text=True).stdout.strip(),
+                       "torch": torch.__version__, "commit": commit,
+                       "date": datetime.datetime.now(datetime.timezone.utc).date().isoformat()}
+
+    def add(self, bench, case, ours, peer, peer_name, unit, lower_is_better=False, **more):
+        ratio = peer / ours if lower_is_better else ours / peer
+        row = {"bench": bench, "case": case, "ours": round(ours, 4), "peer": round(peer, 4), "peer_name": peer_name,
+               "unit": unit, "ratio": round(ratio, 3), **more, **self.common}
+        with open(os.path.join(self.folder, bench + ".jsonl"), "a") as f:
+            f.write(json.dumps(row) + "\n")
+        print(f"{bench} {case} {ours:.4g} / {peer:.4g} {unit} = {ratio:.3f} {more}", flush=True)
+
+
+def elapsed(run, repeats):
+    """Seconds of each of `repeats` runs, by events."""
+    events = [torch.cuda.Event(enable_timing=True) for _ in range(repeats + 1)]
+    events[0].record()
+    for i in range(repeats):
+        run()
+        events[i + 1].record()
+    torch.cuda.synchronize()
+    return [events[i].elapsed_time(events[i + 1]) / 1e3 for i in range(repeats)]
+
+
+def graph_of(run):
+    stream = torch.cuda.Stream()
+    with torch.cuda.stream(stream):
+        run()
+        torch.cuda.synchronize()
+        graph = torch.cuda.CUDAGraph()
+        with torch.cuda.graph(graph, stream=stream):
+            run()
+    torch.cuda.synchronize()
+    return graph
+
+
+def copy_bandwidth():
+    a = torch.empty(1 << 30, dtype=torch.int32, device="cuda").random_()
+    b = torch.empty_like(a)
+    b.copy_(a)
+    return 2 * a.numel() * 4 / statistics.median(elapsed(lambda: b.copy_(a), 5))
+
+
+def weights_of(n, k, least_bytes):
+    """Enough copies of a random W that no cache holds them."""
+    size = pad(n) * k
+    copies = max(2, -(-least_bytes // (2 * size)))
+    w = torch.empty(copies, size, dtype=torch.bfloat16, device="cuda")
+    w[0].normal_(0, k ** -0.5)
+    for i in range(1, copies):
+        w[i] = w[0]
+    return w
+
+
+def output_of(epilogue, rows, n):
+    if epilogue == "add":
+        return torch.zeros(rows, n, device="cuda")
+    if epilogue == "logits":
+        return torch.zeros(rows, pad(n), device="cuda")
+    return torch.zeros(rows, n // 2 if epilogue == "gated" else n, dtype=torch.bfloat16, device="cuda")
+
+
+def decode_time(family, entry, epilogue, n, k, rows, w, programmatic):
+    """Seconds of one product in a graph that goes through all copies of W."""
+    x = torch.randn(rows + 64, k, device="cuda").bfloat16()
+    map_ = family.describe(x)
+    out = output_of(epilogue, rows, n)
+    count = torch.full((1,), rows, dtype=torch.int32, device="cuda")
+    torch.cuda.synchronize()
+
+    def once():
+        for copy in w:
+            family.product(entry, map_, copy, out, count, k, n, programmatic=programmatic)
+
+    graph = graph_of(once)
+    graph.replay()
+    return statistics.median(elapsed(graph.replay, 5)) / len(w)
+
+
+def decode(family, results, copy, rows_list=(1, 8, 16, 32, 64, 128, 256)):
+    for name, (n, k, epilogue) in list(SHAPES.items()) + [("1b-head", (128256, 2048, "logits"))]:
+        w = weights_of(n, k, 600 << 20)
+        for rows in rows_list:
+            if epilogue == "logits" and rows > 64:
+                continue
+            entry = family.pick(epilogue, rows, n)
+            plain = decode_time(family, entry, epilogue, n, k, rows, w, False)
+            dependent = decode_time(family, entry, epilogue, n, k, rows, w, True)
+            bytes_ = 2 * n * k
+            results.add("gemm-decode-bandwidth", {"matrix": name, "n": n, "k": k, "rows": rows, "epilogue": epilogue},
+                        bytes_ / dependent / 1e9, copy / 1e9, "copy bandwidth", "GB/s of weights",
+                        kernel=entry.name, microseconds=round(dependent * 1e6, 2), plain_microseconds=round(plain * 1e6, 2))
+        del w
+
+
+def sweep(family, copy, rows_list):
+    """Every entry that fits, for tuning."""
+    for name, (n, k, epilogue) in SHAPES.items():
+        w = weights_of(n, k, 600 << 20)
+        for rows in rows_list:
+            line = []
+            for entry in family.of(epilogue):
+                if entry.rows < rows or entry.rows > 4 * rows and entry.rows > 8:
+                    continue
+                t = decode_time(family, entry, epilogue, n, k, rows, w, True)
+                line.append((t * 1e6, f"r{entry.rows}_n{entry.outputs}"))
+            line.sort()
+            picked = family.pick(epilogue, rows, n)
+            print(f"sweep {name} rows {rows} floor {2e6 * n * k / copy:.2f} us; picked r{picked.rows}_n{picked.outputs}; "
+                  + " ".join(f"{kernel}:{t:.2f}" for t, kernel in line), flush=True)
+        del w
+
+
+def prefill(family, results, rows_list=(512, 4096, 8192, 16384)):
+    for name, (n, k, epilogue) in SHAPES.items():
+        w = weights_of(n, k, 1)[0]
+        rowmajor = (torch.randn(n, k, device="cuda") * k ** -0.5).bfloat16()
+        for rows in rows_list:
+            x = torch.randn(rows, k, device="cuda").bfloat16()
+            map_ = family.describe(x)
+            count = torch.full((1,), rows, dtype=torch.int32, device="cuda")
+            peer_out = torch.empty(rows, n, dtype=torch.bfloat16, device="cuda")
+            runs = {"peer": lambda: torch.matmul(x, rowmajor.T, out=peer_out)}
+            for kind in dict.fromkeys(("store", epilogue)):
+                entry = family.pick(kind, rows, n)
+                out = output_of(kind, rows, n)
+                runs[kind] = (lambda entry=entry, out=out: family.product(entry, map_, w, out, count, k, n))
+            repeats = max(3, min(40, int(4e-3 / (2 * rows * n * k / 6e14))))
+            times = {kind: [] for kind in runs}
+            for _ in range(4):
+                for kind, run in runs.items():
+                    run()
+                    time.sleep(0.02)
+                    times[kind].append(sum(elapsed(run, repeats)) / repeats)
+            best = {kind: statistics.median(t) for kind, t in times.items()}
+            flops = 2 * rows * n * k / 1e12
+            for kind in list(runs)[1:]:
+                results.add("gemm-prefill", {"matrix": name, "n": n, "k": k, "rows": rows, "epilogue": kind},
+                            flops / best[kind], flops / best["peer"], "torch.matmul (cuBLAS), bf16 out", "TFLOP/s",
+                            kernel=family.pick(kind, rows, n).name)
+
+
+def head(family, copy):
+    n, k = 128256, 2048
+    w = weights_of(n, k, 1)
+    blocks = -(-n // 128)
+    for rows in (1, 8, 64, 128, 256, 4096):
+        x = torch.randn(rows, k, device="cuda").bfloat16()
+        map_ = family.describe(x)
+        count = torch.full((1,), rows, dtype=torch.int32, device="cuda")
+        ints = [torch.zeros(rows, dtype=torch.int32, device="cuda") for _ in range(3)]
+        lp = torch.zeros(rows, device="cuda")
+        workspace = torch.zeros(32 * rows * (blocks + 1), dtype=torch.uint8, device="cuda")
+        if rows in (64, 4096):
+            entry = family.of("score")[0]
+            t = statistics.median(elapsed(graph_of(lambda: family.score(entry, map_, w[0], count, ints[0], workspace, lp,
+                                                                        ints[1], ints[2], k, n)).replay, 5))
+            print(f"score rows {rows} {t * 1e6:.1f} us, {2e-12 * rows * n * k / t:.1f} TFLOP/s, {rows / t:.0f} tok/s", flush=True)
+        if rows > 256:
+            continue
+        for temperature in (0.0, 1.0):
+            draws = torch.randint(0, 1 << 30, (rows, 8), dtype=torch.int32, device="cuda")
+            draws[:, 0] = torch.tensor(temperature).view(torch.int32).item()
+            entry = family.pick("choose", rows, n)
+            t = statistics.median(elapsed(graph_of(lambda: family.choose(
+                entry, map_, w[0], count, draws, workspace, ints[0], lp, ints[2], k, n)).replay, 5))
+            print(f"choose {entry} rows {rows} temperature {temperature} {t * 1e6:.1f} us, {2e-9 * n * k / t:.0f} GB/s, "
+                  f"{2e-9 * n * k / t / copy * 1e9:.3f} of copy", flush=True)
+
+
+def main():
+    family = Family(sys.argv[1])
+    results = Results(sys.argv[2], sys.argv[3])
+    parts = sys.argv[4:] or ["decode", "prefill", "head"]
+    copy = copy_bandwidth()
+    print(f"copy {copy / 1e9:.0f} GB/s", flush=True)
+    torch.cuda.empty_cache()
+    if "decode" in parts:
+        decode(family, results, copy)
+    if "sweep" in parts:
+        sweep(family, copy, (1, 16, 64, 128, 256))
+    if "head" in parts:
+        head(family, copy)
+    if "prefill" in parts:
+        prefill(family, results)
+
+
+if __name__ == "__main__":
+    main()

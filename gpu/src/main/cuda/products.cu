@@ -1,0 +1,350 @@
+// Matrix products for Hopper (sm_90a) with what follows them, fused: store as bf16, add to the residual, gate, logits; and the
+// two kernels that prepare operands. products.cuh says what each takes, products_pipeline.cuh has the main loop.
+
+#include <cuda_fp16.h>
+
+#include "products_pipeline.cuh"
+
+namespace products {
+
+__device__ __forceinline__ uint32_t pack(float low, float high) {
+    const __nv_bfloat162 pair = __floats2bfloat162_rn(low, high);
+    return reinterpret_cast<const uint32_t&>(pair);
+}
+
+// Adds the outputs' bias to accumulators.
+template <int kCount>
+__device__ __forceinline__ void add_bias(float (&sums)[kCount], const float* bias, int output, int n) {
+    const int first = output + threadIdx.x % 4 * 2;
+#pragma unroll
+    for (int i = 0; i < kCount / 4; i++) {
+        const int column = first + 8 * i;
+        const float low = column < n ? __ldg(bias + column) : 0;
+        const float high = column + 1 < n ? __ldg(bias + column + 1) : 0;
+        sums[4 * i] = __fadd_rn(sums[4 * i], low);
+        sums[4 * i + 1] = __fadd_rn(sums[4 * i + 1], high);
+        sums[4 * i + 2] = __fadd_rn(sums[4 * i + 2], low);
+        sums[4 * i + 3] = __fadd_rn(sums[4 * i + 3], high);
+    }
+}
+
+// silu(gate) * up, silu(x) = x / (1 + exp(-x)); written out so that no kernel contracts it otherwise.
+__device__ __forceinline__ float gate(float gate, float up) {
+    float power;
+    asm("ex2.approx.ftz.f32 %0, %1;" : "=f"(power) : "f"(__fmul_rn(gate, -1.44269504088896341f)));
+    float inverse;
+    asm("rcp.approx.ftz.f32 %0, %1;" : "=f"(inverse) : "f"(__fadd_rn(1.0f, power)));
+    return __fmul_rn(__fmul_rn(gate, inverse), up);
+}
+
+// Writes a row's pairs of bf16 columns: this lane has columns first + 8 i + 2 (lane % 4) and the next in words[i].
+// The whole warp takes part.
+template <int kWords>
+__device__ __forceinline__ void write(
+    uint32_t (&words)[kWords], __nv_bfloat16* out, bool live, int first, int columns) {
+    const int t = threadIdx.x % 4;
+    if constexpr (kWords % 4 == 0) {
+#pragma unroll
+        for (int i = 0; i < kWords; i += 4) {
+            uint32_t group[4] = {words[i], words[i + 1], words[i + 2], words[i + 3]};
+            transpose(group);
+            const int column = first + 8 * (i + t);
+            if (live && column + 8 <= columns) {
+                *reinterpret_cast<uint4*>(out + column) = make_uint4(group[0], group[1], group[2], group[3]);
+            } else if (live) {
+#pragma unroll
+                for (int pair = 0; pair < 4; pair++) {
+                    const __nv_bfloat162 two = reinterpret_cast<const __nv_bfloat162&>(group[pair]);
+                    if (column + 2 * pair < columns) out[column + 2 * pair] = two.x;
+                    if (column + 2 * pair + 1 < columns) out[column + 2 * pair + 1] = two.y;
+                }
+            }
+        }
+    } else {
+#pragma unroll
+        for (int i = 0; i < kWords; i++) {
+            const int column = first + 8 * i + 2 * t;
+            const __nv_bfloat162 two = reinterpret_cast<const __nv_bfloat162&>(words[i]);
+            if (live && column + 1 < columns) {
+                *reinterpret_cast<__nv_bfloat162*>(out + column) = two;
+            } else if (live && column < columns) {
+                out[column] = two.x;
+            }
+        }
+    }
+}
+
+// No row of this warp is live.
+__device__ __forceinline__ bool idle(const Place& place) {
+    return place.row - static_cast<int>(threadIdx.x % 32 / 4) >= place.row_limit;
+}
+
+struct Store {
+    const Products& a;
+
+    template <typename S>
+    __device__ __forceinline__ void finish(float (&sums)[S::kOutputs / 2], const Place& place) const {
+        if (idle(place)) return;
+        if (a.bias != nullptr) add_bias(sums, a.bias, place.output, a.n);
+#pragma unroll
+        for (int half = 0; half < 2; half++) {
+            const int row = place.row + 8 * half;
+            uint32_t words[S::kOutputs / 8];
+#pragma unroll
+            for (int i = 0; i < S::kOutputs / 8; i++) words[i] = pack(sums[4 * i + 2 * half], sums[4 * i + 2 * half + 1]);
+            write(words, static_cast<__nv_bfloat16*>(a.out) + static_cast<int64_t>(row) * a.ld_out, row < place.row_limit,
+                  place.output, a.n);
+        }
+    }
+};
+
+struct Gated {
+    const Products& a;
+
+    template <typename S>
+    __device__ __forceinline__ void finish(float (&sums)[S::kOutputs / 2], const Place& place) const {
+        static_assert(S::kOutputs % 16 == 0, "gate and up of a column are in one tile of work");
+        if (idle(place)) return;
+        if (a.bias != nullptr) add_bias(sums, a.bias, place.output, a.n);
+#pragma unroll
+        for (int half = 0; half < 2; half++) {
+            const int row = place.row + 8 * half;
+            uint32_t words[S::kOutputs / 16];
+#pragma unroll
+            for (int i = 0; i < S::kOutputs / 16; i++) {
+                const int at = 8 * i + 2 * half;
+                words[i] = pack(gate(sums[at], sums[at + 4]), gate(sums[at + 1], sums[at + 5]));
+            }
+            write(words, static_cast<__nv_bfloat16*>(a.out) + static_cast<int64_t>(row) * a.ld_out, row < place.row_limit,
+                  place.output / 2, a.n / 2);
+        }
+    }
+};
+
+struct Add {
+    const Products& a;
+
+    template <typename S>
+    __device__ __forceinline__ void finish(float (&sums)[S::kOutputs / 2], const Place& place) const {
+        if (idle(place)) return;
+        if (a.bias != nullptr) add_bias(sums, a.bias, place.output, a.n);
+#pragma unroll
+        for (int half = 0; half < 2; half++) {
+            const int row = place.row + 8 * half;
+            if (row >= place.row_limit) continue;
+            float* const out = static_cast<float*>(a.out) + static_cast<int64_t>(row) * a.ld_out;
+#pragma unroll
+            for (int i = 0; i < S::kOutputs / 8; i++) {
+                const int column = place.output + 8 * i + threadIdx.x % 4 * 2;
+                // The addition is made in the L2 cache: nobody waits for the old value.
+                if (column + 1 < a.n) {
+                    asm volatile("red.relaxed.gpu.global.add.v2.f32 [%0], {%1, %2};" ::"l"(out + column),
+                                 "f"(sums[4 * i + 2 * half]), "f"(sums[4 * i + 2 * half + 1])
+                                 : "memory");
+                } else if (column < a.n) {
+                    asm volatile("red.relaxed.gpu.global.add.f32 [%0], %1;" ::"l"(out + column),
+                                 "f"(sums[4 * i + 2 * half])
+                                 : "memory");
+                }
+            }
+        }
+    }
+};
+
+struct Logits {
+    const Products& a;
+
+    template <typename S>
+    __device__ __forceinline__ void finish(float (&sums)[S::kOutputs / 2], const Place& place) const {
+        if (idle(place)) return;
+        if (a.bias != nullptr) add_bias(sums, a.bias, place.output, a.n);
+#pragma unroll
+        for (int half = 0; half < 2; half++) {
+            const int row = place.row + 8 * half;
+            if (row >= place.row_limit) continue;
+            float* const out = static_cast<float*>(a.out) + static_cast<int64_t>(row) * a.ld_out;
+#pragma unroll
+            for (int i = 0; i < S::kOutputs / 8; i++) {
+                const int column = place.output + 8 * i + threadIdx.x % 4 * 2;
+                if (column + 1 < a.n) {
+                    *reinterpret_cast<float2*>(out + column) =
+                        make_float2(sums[4 * i + 2 * half], sums[4 * i + 2 * half + 1]);
+                } else if (column < a.n) {
+                    out[column] = sums[4 * i + 2 * half];
+                }
+            }
+        }
+    }
+};
+
+template <typename S, typename Epilogue>
+__device__ __forceinline__ void run(const Products& a) {
+    run<S>(Epilogue{a}, a.map, a.w, a.rows, a.k, a.n);
+}
+
+// ---- operands ----
+
+// A descriptor of bf16 [rows, columns] with `stride` bytes between rows: boxes of 64 columns and `box` rows, 128-byte swizzle.
+// The whole warp takes part.
+__device__ __forceinline__ void describe(uint64_t* scratch, const Describe& a, int box, char* map) {
+    const uint32_t lane = threadIdx.x;
+    const uint32_t at = shared_address(scratch);
+    if (lane < 16) scratch[lane] = 0;
+    __syncwarp();
+    if (lane == 0) {
+        asm volatile("tensormap.replace.tile.global_address.shared::cta.b1024.b64 [%0], %1;" ::"r"(at), "l"(a.x) : "memory");
+        asm volatile("tensormap.replace.tile.rank.shared::cta.b1024.b32 [%0], 1;" ::"r"(at) : "memory");
+        asm volatile("tensormap.replace.tile.box_dim.shared::cta.b1024.b32 [%0], 0, 64;" ::"r"(at) : "memory");
+        asm volatile("tensormap.replace.tile.box_dim.shared::cta.b1024.b32 [%0], 1, %1;" ::"r"(at), "r"(box) : "memory");
+        asm volatile("tensormap.replace.tile.global_dim.shared::cta.b1024.b32 [%0], 0, %1;" ::"r"(at), "r"(a.columns)
+                     : "memory");
+        asm volatile("tensormap.replace.tile.global_dim.shared::cta.b1024.b32 [%0], 1, %1;" ::"r"(at), "r"(a.capacity)
+                     : "memory");
+        asm volatile("tensormap.replace.tile.global_stride.shared::cta.b1024.b64 [%0], 0, %1;" ::"r"(at),
+                     "l"(2 * static_cast<int64_t>(a.ld))
+                     : "memory");
+        asm volatile("tensormap.replace.tile.element_stride.shared::cta.b1024.b32 [%0], 0, 1;" ::"r"(at) : "memory");
+        asm volatile("tensormap.replace.tile.element_stride.shared::cta.b1024.b32 [%0], 1, 1;" ::"r"(at) : "memory");
+        asm volatile("tensormap.replace.tile.elemtype.shared::cta.b1024.b32 [%0], 10;" ::"r"(at) : "memory");
+        asm volatile("tensormap.replace.tile.interleave_layout.shared::cta.b1024.b32 [%0], 0;" ::"r"(at) : "memory");
+        asm volatile("tensormap.replace.tile.swizzle_mode.shared::cta.b1024.b32 [%0], 3;" ::"r"(at) : "memory");
+        asm volatile("tensormap.replace.tile.fill_mode.shared::cta.b1024.b32 [%0], 0;" ::"r"(at) : "memory");
+    }
+    __syncwarp();
+    asm volatile(
+        "tensormap.cp_fenceproxy.global.shared::cta.tensormap::generic.release.gpu.sync.aligned [%0], [%1], 128;" ::"l"(map),
+        "r"(at)
+        : "memory");
+    __syncwarp();
+}
+
+extern "C" __global__ void __launch_bounds__(32) products_describe(const __grid_constant__ Describe a) {
+    __shared__ alignas(128) uint64_t scratch[2][16];
+    dependencies_wait();
+    describe(scratch[0], a, 64, static_cast<char*>(a.map));
+    describe(scratch[1], a, 8, static_cast<char*>(a.map) + 128);
+}
+
+__device__ __forceinline__ __nv_bfloat16 element(const Tile& a, int64_t at) {
+    switch (a.type) {
+        case 0:
+            return __ldg(static_cast<const __nv_bfloat16*>(a.source) + at);
+        case 1:
+            return __float2bfloat16_rn(__half2float(__ldg(static_cast<const __half*>(a.source) + at)));
+        default:
+            return __float2bfloat16_rn(__ldg(static_cast<const float*>(a.source) + at));
+    }
+}
+
+extern "C" __global__ void __launch_bounds__(256) products_tile(const __grid_constant__ Tile a) {
+    dependencies_wait();
+    const int tiles = a.k / 64;
+    const int64_t all = static_cast<int64_t>((a.rows + 63) / 64) * tiles;
+    bool bad = false;
+    for (int64_t tile = blockIdx.x; tile < all; tile += gridDim.x) {
+        const int top = static_cast<int>(tile / tiles) * 64;
+        const int column_tile = static_cast<int>(tile % tiles);
+        // A thread moves two chunks of eight columns; eight neighbours move a row's 64 columns.
+#pragma unroll
+        for (int part = 0; part < 2; part++) {
+            const int row = top + threadIdx.x / 8 + 32 * part;
+            const int chunk = threadIdx.x % 8;
+            if (row >= a.rows) continue;
+            alignas(16) __nv_bfloat16 values[8];
+#pragma unroll
+            for (int i = 0; i < 8; i++) {
+                const int column = column_tile * 64 + 8 * chunk + i;
+                values[i] = column < a.columns ? element(a, row * a.ld + column) : __float2bfloat16_rn(0.0f);
+                bad |= !isfinite(__bfloat162float(values[i]));
+            }
+            const int of_matrix = a.first + row;
+            const int target =
+                a.placement == 0 ? of_matrix : of_matrix / 8 * 16 + of_matrix % 8 + (a.placement == 2 ? 8 : 0);
+            char* const to = static_cast<char*>(a.w) +
+                             (static_cast<int64_t>(target / 64) * tiles + column_tile) * 8192 + target % 64 * 128 +
+                             (chunk ^ (target & 7)) * 16;
+            *reinterpret_cast<uint4*>(to) = *reinterpret_cast<const uint4*>(values);
+        }
+    }
+    if (a.flag != nullptr && bad) *a.flag = 1;
+}
+
+constexpr int kHalf = 104 << 10;   // ring of a block that leaves room for one of the next kernel's beside it
+constexpr int kWhole = 225 << 10;  // ring of a block that has the multiprocessor to itself
+
+}  // namespace products
+
+// Kernels by epilogue, R, N; then the shape: rows of a block, outputs, depth, ring bytes, cluster rows, cluster outputs.
+#define PRODUCTS_FEW(KERNEL, name, type, code)                         \
+    KERNEL(name, type, code, 8, 16, 8, 16, 4, kHalf, 1, 1)             \
+    KERNEL(name, type, code, 8, 32, 8, 32, 4, kHalf, 1, 1)             \
+    KERNEL(name, type, code, 8, 64, 8, 64, 2, kHalf, 1, 1)             \
+    KERNEL(name, type, code, 8, 128, 8, 128, 1, kHalf, 1, 1)           \
+    KERNEL(name, type, code, 32, 16, 32, 16, 2, kHalf, 1, 2)           \
+    KERNEL(name, type, code, 32, 32, 32, 32, 2, kHalf, 1, 2)           \
+    KERNEL(name, type, code, 32, 64, 32, 64, 1, kHalf, 1, 1)           \
+    KERNEL(name, type, code, 32, 128, 32, 128, 1, kHalf, 1, 1)         \
+    KERNEL(name, type, code, 64, 16, 64, 16, 2, kHalf, 1, 4)           \
+    KERNEL(name, type, code, 64, 32, 64, 32, 2, kHalf, 1, 4)           \
+    KERNEL(name, type, code, 64, 64, 64, 64, 1, kHalf, 1, 2)           \
+    KERNEL(name, type, code, 64, 128, 64, 128, 1, kHalf, 1, 2)
+
+#define PRODUCTS_MANY(KERNEL, name, type, code)                        \
+    KERNEL(name, type, code, 128, 32, 128, 32, 1, kWhole, 1, 2)        \
+    KERNEL(name, type, code, 128, 64, 128, 64, 1, kWhole, 1, 2)        \
+    KERNEL(name, type, code, 128, 128, 128, 128, 1, kWhole, 1, 2)      \
+    KERNEL(name, type, code, 256, 32, 128, 32, 1, kWhole, 2, 2)        \
+    KERNEL(name, type, code, 256, 64, 128, 64, 1, kWhole, 2, 2)        \
+    KERNEL(name, type, code, 256, 128, 128, 128, 1, kWhole, 2, 1)      \
+    KERNEL(name, type, code, 256, 256, 128, 256, 1, kWhole, 2, 1)
+
+#define PRODUCTS_PLAIN(KERNEL, name, type, code)                       \
+    PRODUCTS_FEW(KERNEL, name, type, code)                             \
+    KERNEL(name, type, code, 8, 24, 8, 24, 4, kHalf, 1, 1)             \
+    KERNEL(name, type, code, 8, 48, 8, 48, 2, kHalf, 1, 1)             \
+    KERNEL(name, type, code, 32, 24, 32, 24, 2, kHalf, 1, 2)           \
+    KERNEL(name, type, code, 32, 48, 32, 48, 1, kHalf, 1, 2)           \
+    KERNEL(name, type, code, 64, 24, 64, 24, 2, kHalf, 1, 4)           \
+    KERNEL(name, type, code, 64, 48, 64, 48, 1, kHalf, 1, 4)           \
+    PRODUCTS_MANY(KERNEL, name, type, code)
+
+#define PRODUCTS_GATED(KERNEL, name, type, code)                       \
+    PRODUCTS_FEW(KERNEL, name, type, code)                             \
+    KERNEL(name, type, code, 8, 224, 8, 224, 1, kHalf, 1, 1)           \
+    KERNEL(name, type, code, 32, 224, 32, 224, 1, kHalf, 1, 1)         \
+    KERNEL(name, type, code, 64, 224, 64, 224, 1, kHalf, 1, 2)         \
+    KERNEL(name, type, code, 128, 224, 128, 224, 1, kWhole, 1, 2)      \
+    PRODUCTS_MANY(KERNEL, name, type, code)
+
+#define PRODUCTS_LOGITS(KERNEL, name, type, code)                      \
+    KERNEL(name, type, code, 8, 128, 8, 128, 1, kHalf, 1, 1)           \
+    KERNEL(name, type, code, 64, 128, 64, 128, 1, kHalf, 1, 2)         \
+    KERNEL(name, type, code, 256, 256, 128, 256, 1, kWhole, 2, 1)
+
+#define PRODUCTS_KERNEL(name, type, code, r, outputs, height, ...)                                                        \
+    extern "C" __global__ void __cluster_dims__(products::Shape<height, __VA_ARGS__>::kCluster)                           \
+        __launch_bounds__(products::Shape<height, __VA_ARGS__>::kThreads, 1)                                              \
+            products_##name##_r##r##_n##outputs(const __grid_constant__ products::Products a) {                         \
+        products::run<products::Shape<height, __VA_ARGS__>, products::type>(a);                                           \
+    }
+#define PRODUCTS_ENTRY(name, type, code, r, outputs, height, ...)                                    \
+    {code, r, outputs, products::Shape<height, __VA_ARGS__>::kCluster,                               \
+     products::Shape<height, __VA_ARGS__>::kThreads, products::Shape<height, __VA_ARGS__>::kSharedBytes, 0, 0},
+#define PRODUCTS_COUNT(...) +1
+#define PRODUCTS_ALL(KERNEL)                 \
+    PRODUCTS_PLAIN(KERNEL, store, Store, 0)  \
+    PRODUCTS_PLAIN(KERNEL, add, Add, 1)      \
+    PRODUCTS_GATED(KERNEL, gated, Gated, 2)  \
+    PRODUCTS_LOGITS(KERNEL, logits, Logits, 3)
+
+using products::kHalf;
+using products::kWhole;
+
+PRODUCTS_ALL(PRODUCTS_KERNEL)
+
+struct ProductsCatalog {
+    int count;
+    int entries[0 PRODUCTS_ALL(PRODUCTS_COUNT)][8];
+};
+extern "C" __device__ const ProductsCatalog products_catalog = {0 PRODUCTS_ALL(PRODUCTS_COUNT),
+                                                                {PRODUCTS_ALL(PRODUCTS_ENTRY)}};

@@ -1,0 +1,435 @@
+// The output projection for Hopper (sm_90a), fused with what is wanted of its logits, which are never in memory: the
+// log-probability of a given token (score), or a token drawn and its log-probability (choose). Tokens are taken in blocks
+// of 128; each leaves a small record a row, and a second kernel merges the records of a row in their order.
+//
+// Choosing is Gumbel-max (Maddison, Tarlow and Minka, arXiv 1411.0030, section 2) over counter-based noise (Philox4x32-10:
+// Salmon, Moraes, Dror and Shaw, SC'11). Every token's noise is drawn; logarithms are first taken in single precision
+// with a bound on their error, and again in double for tokens that the bound leaves in the race: the result is that of
+// comparing doubles throughout.
+
+#include "products_pipeline.cuh"
+
+namespace products {
+
+constexpr int kBlock = 128;  // tokens of a record
+constexpr unsigned kAll = 0xFFFFFFFF;
+
+__device__ __forceinline__ float power_of_e(float x) {
+    float power;
+    asm("ex2.approx.ftz.f32 %0, %1;" : "=f"(power) : "f"(__fmul_rn(x, 1.44269504088896341f)));
+    return power;
+}
+
+__device__ __forceinline__ float log_base_2(float x) {
+    float log;
+    asm("lg2.approx.ftz.f32 %0, %1;" : "=f"(log) : "f"(x));
+    return log;
+}
+
+// Of one row over one block: 16 bytes.
+struct alignas(16) Softmax {
+    float max;
+    float sum;  // of exp(logit - max)
+    int best;   // token of the largest logit, lowest on a tie
+    int flag;   // a logit is not finite
+};
+
+// What the draw leaves of one row over one block: 16 bytes.
+struct alignas(16) Drawn {
+    double value;  // the greatest logit / temperature + noise
+    int token;
+    float logit;
+};
+
+struct alignas(16) ChooseRecord {
+    Drawn drawn;
+    Softmax softmax;
+};
+
+template <int kCount>
+__device__ __forceinline__ void add_bias(float (&sums)[kCount], const float* bias, int output, int n) {
+    const int first = output + threadIdx.x % 4 * 2;
+#pragma unroll
+    for (int i = 0; i < kCount / 4; i++) {
+        const int column = first + 8 * i;
+        const float low = column < n ? __ldg(bias + column) : 0;
+        const float high = column + 1 < n ? __ldg(bias + column + 1) : 0;
+        sums[4 * i] = __fadd_rn(sums[4 * i], low);
+        sums[4 * i + 1] = __fadd_rn(sums[4 * i + 1], high);
+        sums[4 * i + 2] = __fadd_rn(sums[4 * i + 2], low);
+        sums[4 * i + 3] = __fadd_rn(sums[4 * i + 3], high);
+    }
+}
+
+// Reduces the 32 logits of row half `kHalfRow` that this lane holds of the block whose accumulators start at kFirst, then
+// those of its group of four lanes, which share the row: every lane of the group gets the result.
+template <int kFirst, int kHalfRow, int kCount>
+__device__ __forceinline__ Softmax softmax_of(const float (&sums)[kCount], int output, int n) {
+    const int first = output + threadIdx.x % 4 * 2;
+    const bool whole = output + kBlock <= n;
+    float max = -INFINITY;
+    float nothing = 0;  // NaN once a logit is not finite
+#pragma unroll
+    for (int i = 0; i < 16; i++) {
+#pragma unroll
+        for (int j = 0; j < 2; j++) {
+            const float logit = sums[kFirst + 4 * i + 2 * kHalfRow + j];
+            if (whole || first + 8 * i + j < n) {
+                max = fmaxf(max, logit);
+                nothing = __fmaf_rn(logit, 0.0f, nothing);
+            }
+        }
+    }
+    max = fmaxf(max, __shfl_xor_sync(kAll, max, 1));
+    max = fmaxf(max, __shfl_xor_sync(kAll, max, 2));
+    float parts[2] = {0, 0};
+    int best = 0x7FFFFFFF;
+#pragma unroll
+    for (int i = 15; i >= 0; i--) {
+#pragma unroll
+        for (int j = 1; j >= 0; j--) {
+            const float logit = sums[kFirst + 4 * i + 2 * kHalfRow + j];
+            if (whole || first + 8 * i + j < n) {
+                parts[j] = __fadd_rn(parts[j], power_of_e(__fsub_rn(logit, max)));
+                if (logit == max) best = first + 8 * i + j;
+            }
+        }
+    }
+    float sum = __fadd_rn(parts[0], parts[1]);
+    sum = __fadd_rn(sum, __shfl_xor_sync(kAll, sum, 1));
+    sum = __fadd_rn(sum, __shfl_xor_sync(kAll, sum, 2));
+    best = min(best, __shfl_xor_sync(kAll, best, 1));
+    best = min(best, __shfl_xor_sync(kAll, best, 2));
+    int flag = nothing == 0 ? 0 : 1;
+    flag |= __shfl_xor_sync(kAll, flag, 1);
+    flag |= __shfl_xor_sync(kAll, flag, 2);
+    return {max, sum, best, flag};
+}
+
+__host__ __device__ constexpr int blocks_of(int n) { return (n + kBlock - 1) / kBlock; }
+
+// ---- score ----
+
+struct ScoreEpilogue {
+    const Score& a;
+
+    template <int kFirst, int kHalfRow, int kCount>
+    __device__ __forceinline__ void row(const float (&sums)[kCount], const Place& place, int output) const {
+        const Softmax softmax = softmax_of<kFirst, kHalfRow>(sums, output, a.n);
+        const int row = place.row + 8 * kHalfRow;
+        if (row >= place.row_limit) return;
+        Softmax* const records = static_cast<Softmax*>(a.workspace) + static_cast<int64_t>(row) * (blocks_of(a.n) + 1);
+        if (threadIdx.x % 4 == 0) records[output / kBlock] = softmax;
+        const int target = a.targets[row] - output;
+        if (target >= 0 && target < kBlock && target % 8 / 2 == threadIdx.x % 4 && target + output < a.n) {
+            float logit = 0;
+#pragma unroll
+            for (int i = 0; i < 32; i++) {
+                if (target / 8 == i / 2 && target % 2 == i % 2) logit = sums[kFirst + 4 * (i / 2) + 2 * kHalfRow + i % 2];
+            }
+            records[blocks_of(a.n)].max = logit;
+        }
+    }
+
+    template <typename S>
+    __device__ __forceinline__ void finish(float (&sums)[S::kOutputs / 2], const Place& place) const {
+        static_assert(S::kOutputs == 2 * kBlock, "two records");
+        if (place.row - static_cast<int>(threadIdx.x % 32 / 4) >= place.row_limit) return;
+        if (a.bias != nullptr) add_bias(sums, a.bias, place.output, a.n);
+        row<0, 0>(sums, place, place.output);
+        row<0, 1>(sums, place, place.output);
+        if (place.output + kBlock < a.n) {
+            row<64, 0>(sums, place, place.output + kBlock);
+            row<64, 1>(sums, place, place.output + kBlock);
+        }
+    }
+};
+
+// ---- choose ----
+
+// The first two words of a Philox4x32-10 block, word 0 in the upper half.
+__device__ __forceinline__ uint64_t philox(uint32_t c0, uint32_t c1, uint32_t c2, uint32_t c3, uint32_t k0, uint32_t k1) {
+#pragma unroll
+    for (int round = 0; round < 10; round++) {
+        const uint64_t product0 = static_cast<uint64_t>(0xD2511F53u) * c0;
+        const uint64_t product1 = static_cast<uint64_t>(0xCD9E8D57u) * c2;
+        c0 = static_cast<uint32_t>(product1 >> 32) ^ c1 ^ k0;
+        c2 = static_cast<uint32_t>(product0 >> 32) ^ c3 ^ k1;
+        c1 = static_cast<uint32_t>(product1);
+        c3 = static_cast<uint32_t>(product0);
+        k0 += 0x9E3779B9u;
+        k1 += 0xBB67AE85u;
+    }
+    return static_cast<uint64_t>(c0) << 32 | c1;
+}
+
+__device__ __forceinline__ double gumbel(uint64_t bits) {
+    const double uniform = (static_cast<double>(bits >> 12) + 0.5) * 0x1p-52;
+    return -log(-log(uniform));
+}
+
+// gumbel(bits) to within 1e-4. Near 1, where log(u) is small, from 1 - u, by its series; lg2.approx is off by 2^-22 at most.
+__device__ __forceinline__ float gumbel_about(uint64_t bits) {
+    const uint64_t number = bits >> 12;  // u = (number + 1/2) 2^-52
+    const uint64_t complement = ~bits >> 12;  // 1 - u = (complement + 1/2) 2^-52
+    const float rest = __fmaf_rn(__ull2float_rn(complement), 0x1p-52f, 0x1p-53f);
+    const float uniform = __fmaf_rn(__ull2float_rn(number), 0x1p-52f, 0x1p-53f);
+    const float series = rest * (1 + rest * (0.5f + rest * (0.33333334f + rest * 0.25f)));
+    const float minus_log = rest < 0.015625f ? series : -0.69314718f * log_base_2(uniform);
+    return -0.69314718f * log_base_2(minus_log);
+}
+
+// No noise is above 53 ln 2 = 36.74 or below -ln(53 ln 2) = -3.61.
+constexpr float kSpread = 40.5f;
+
+// How far the single-precision value of a token near the best may be from the double one, twice; generous.
+__device__ __forceinline__ float margin(float best) { return 1e-3f + 2e-6f * (fabsf(best) + 40); }
+
+constexpr int kScratchRow = kBlock + 4;  // floats; rows of the scratch do not meet in one bank
+
+struct ChooseEpilogue {
+    const Choose& a;
+
+    // One row of logits over one block, by a warp.
+    __device__ __forceinline__ void draw(const float* logits, int row, int output) const {
+        const int lane = threadIdx.x % 32;
+        const Draw& d = a.draws[row];
+        const float temperature = d.temperature;
+        if (temperature == 0) return;
+        const float inverse = __frcp_rn(temperature);
+        float scaled[4];
+        float highest = -INFINITY;
+#pragma unroll
+        for (int i = 0; i < 4; i++) {
+            scaled[i] = output + lane + 32 * i < a.n ? logits[lane + 32 * i] * inverse : -INFINITY;
+            highest = fmaxf(highest, scaled[i]);
+        }
+#pragma unroll
+        for (int step = 16; step > 0; step /= 2) highest = fmaxf(highest, __shfl_xor_sync(kAll, highest, step));
+        const float hopeless = highest - kSpread - margin(highest);
+        uint64_t bits[4];
+        float about[4];
+        float best = -INFINITY;
+#pragma unroll
+        for (int i = 0; i < 4; i++) {
+            bits[i] = 0;
+            about[i] = -INFINITY;
+            if (__any_sync(kAll, scaled[i] >= hopeless)) {
+                bits[i] = philox(output + lane + 32 * i, d.position, d.purpose, d.stream, d.key0, d.key1);
+                if (scaled[i] > -INFINITY) about[i] = scaled[i] + gumbel_about(bits[i]);
+                best = fmaxf(best, about[i]);
+            }
+        }
+#pragma unroll
+        for (int step = 16; step > 0; step /= 2) best = fmaxf(best, __shfl_xor_sync(kAll, best, step));
+        const float line = best - margin(best);
+        int left = 0;
+#pragma unroll
+        for (int i = 0; i < 4; i++) left |= about[i] >= line ? 1 << i : 0;
+        double value = -INFINITY;
+        int token = 0x7FFFFFFF;
+        float logit = 0;
+        while (__any_sync(kAll, left != 0)) {
+            if (left != 0) {
+                const int i = __ffs(left) - 1;
+                left &= left - 1;
+                const uint64_t one = i < 2 ? (i == 0 ? bits[0] : bits[1]) : (i == 2 ? bits[2] : bits[3]);
+                const float raw = logits[lane + 32 * i];
+                const double candidate = static_cast<double>(raw) / static_cast<double>(temperature) + gumbel(one);
+                if (candidate > value) {  // this lane's tokens come in ascending order
+                    value = candidate;
+                    token = output + lane + 32 * i;
+                    logit = raw;
+                }
+            }
+        }
+#pragma unroll
+        for (int step = 16; step > 0; step /= 2) {
+            const double other_value = __shfl_xor_sync(kAll, value, step);
+            const int other_token = __shfl_xor_sync(kAll, token, step);
+            const float other_logit = __shfl_xor_sync(kAll, logit, step);
+            if (other_value > value || (other_value == value && other_token < token)) {
+                value = other_value;
+                token = other_token;
+                logit = other_logit;
+            }
+        }
+        if (lane == 0) record(row, output).drawn = {value, token, logit};
+    }
+
+    __device__ __forceinline__ ChooseRecord& record(int row, int output) const {
+        return static_cast<ChooseRecord*>(a.workspace)[static_cast<int64_t>(row) * blocks_of(a.n) + output / kBlock];
+    }
+
+    template <typename S, int kFirst, int kCount>
+    __device__ __forceinline__ void block(float (&sums)[kCount], const Place& place, int output) const {
+        const Softmax upper = softmax_of<kFirst, 0>(sums, output, a.n);
+        const Softmax lower = softmax_of<kFirst, 1>(sums, output, a.n);
+        const int warpgroup = threadIdx.x / 128;
+        const int warp = threadIdx.x % 128 / 32;
+        const int in_warp = threadIdx.x % 32 / 4;
+        const int first_row = place.row - in_warp - 16 * warp;  // of the warpgroup
+        float* const scratch = reinterpret_cast<float*>(shared + S::kScratch) + warpgroup * S::kGroupRows * kScratchRow;
+        const auto keep = [&](int row, int half, const Softmax& softmax) {
+            if (row >= place.row_limit) return;
+            if (threadIdx.x % 4 == 0) record(row, output).softmax = softmax;
+            float* const to = scratch + (row - first_row) * kScratchRow + threadIdx.x % 4 * 2;
+#pragma unroll
+            for (int i = 0; i < 16; i++) {
+                *reinterpret_cast<float2*>(to + 8 * i) =
+                    make_float2(sums[kFirst + 4 * i + 2 * half], sums[kFirst + 4 * i + 2 * half + 1]);
+            }
+        };
+        keep(place.row, 0, upper);
+        keep(place.row + 8, 1, lower);
+        named_barrier_sync(1 + warpgroup, 128);
+        for (int row = first_row + warp; row < place.row_limit; row += 4) {
+            draw(scratch + (row - first_row) * kScratchRow, row, output);
+        }
+        named_barrier_sync(1 + warpgroup, 128);
+    }
+
+    template <typename S>
+    __device__ __forceinline__ void finish(float (&sums)[S::kOutputs / 2], const Place& place) const {
+        if (a.bias != nullptr) add_bias(sums, a.bias, place.output, a.n);
+        block<S, 0>(sums, place, place.output);
+        if constexpr (S::kOutputs == 2 * kBlock) {
+            if (place.output + kBlock < a.n) block<S, 64>(sums, place, place.output + kBlock);
+        }
+    }
+};
+
+// ---- merging a row's records ----
+
+// All 128 threads get the result; `of` gives record i.
+template <typename Records>
+__device__ __forceinline__ Softmax merge(int blocks, const Records& of) {
+    __shared__ Softmax parts[4];
+    const int lane = threadIdx.x % 32;
+    const int warp = threadIdx.x / 32;
+    Softmax all = {-INFINITY, 0, 0x7FFFFFFF, 0};
+    for (int i = threadIdx.x; i < blocks; i += 128) {
+        const Softmax one = of(i);
+        if (one.max > all.max) all.best = one.best;
+        all.max = fmaxf(all.max, one.max);
+        all.flag |= one.flag;
+    }
+    const auto unite = [&](float max, int best, int flag) {
+        if (max > all.max || (max == all.max && best < all.best)) all.best = best;
+        all.max = fmaxf(all.max, max);
+        all.flag |= flag;
+    };
+#pragma unroll
+    for (int step = 16; step > 0; step /= 2) {
+        unite(__shfl_xor_sync(kAll, all.max, step), __shfl_xor_sync(kAll, all.best, step),
+              __shfl_xor_sync(kAll, all.flag, step));
+    }
+    if (lane == 0) parts[warp] = all;
+    __syncthreads();
+#pragma unroll
+    for (int i = 0; i < 4; i++) unite(parts[i].max, parts[i].best, parts[i].flag);
+    for (int i = threadIdx.x; i < blocks; i += 128) {
+        const Softmax one = of(i);
+        all.sum = __fmaf_rn(one.sum, power_of_e(__fsub_rn(one.max, all.max)), all.sum);
+    }
+#pragma unroll
+    for (int step = 16; step > 0; step /= 2) all.sum = __fadd_rn(all.sum, __shfl_xor_sync(kAll, all.sum, step));
+    __syncthreads();
+    if (lane == 0) parts[warp].sum = all.sum;
+    __syncthreads();
+    all.sum = __fadd_rn(__fadd_rn(parts[0].sum, parts[1].sum), __fadd_rn(parts[2].sum, parts[3].sum));
+    return all;
+}
+
+__device__ __forceinline__ float log_probability(float logit, const Softmax& all) {
+    return static_cast<float>(static_cast<double>(logit) - static_cast<double>(all.max) -
+                              log(static_cast<double>(all.sum)));
+}
+
+extern "C" __global__ void __launch_bounds__(128) products_score_finish(const __grid_constant__ Score a) {
+    dependents_launch();
+    dependencies_wait();
+    const int row = blockIdx.x;
+    if (row >= *a.rows) return;
+    const int blocks = blocks_of(a.n);
+    const Softmax* const records = static_cast<const Softmax*>(a.workspace) + static_cast<int64_t>(row) * (blocks + 1);
+    const Softmax all = merge(blocks, [&](int i) { return records[i]; });
+    if (threadIdx.x != 0) return;
+    const int target = a.targets[row];
+    a.log_probability[row] = target >= 0 && target < a.n ? log_probability(records[blocks].max, all) : 0;
+    if (a.best != nullptr) a.best[row] = all.best < a.n ? all.best : 0;
+    a.flags[row] = all.flag;
+}
+
+extern "C" __global__ void __launch_bounds__(128) products_choose_finish(const __grid_constant__ Choose a) {
+    dependents_launch();
+    dependencies_wait();
+    const int row = blockIdx.x;
+    if (row >= *a.rows) return;
+    const int blocks = blocks_of(a.n);
+    const ChooseRecord* const records = static_cast<const ChooseRecord*>(a.workspace) + static_cast<int64_t>(row) * blocks;
+    const Softmax all = merge(blocks, [&](int i) { return records[i].softmax; });
+    Drawn drawn = {0, all.best, all.max};
+    if (a.draws[row].temperature != 0) {
+        __shared__ Drawn parts[4];
+        drawn = {-INFINITY, 0x7FFFFFFF, 0};
+        const auto unite = [&](double value, int token, float logit) {
+            if (value > drawn.value || (value == drawn.value && token < drawn.token)) drawn = {value, token, logit};
+        };
+        for (int i = threadIdx.x; i < blocks; i += 128) {
+            const Drawn one = records[i].drawn;
+            unite(one.value, one.token, one.logit);
+        }
+#pragma unroll
+        for (int step = 16; step > 0; step /= 2) {
+            unite(__shfl_xor_sync(kAll, drawn.value, step), __shfl_xor_sync(kAll, drawn.token, step),
+                  __shfl_xor_sync(kAll, drawn.logit, step));
+        }
+        if (threadIdx.x % 32 == 0) parts[threadIdx.x / 32] = drawn;
+        __syncthreads();
+#pragma unroll
+        for (int i = 0; i < 4; i++) unite(parts[i].value, parts[i].token, parts[i].logit);
+    }
+    if (threadIdx.x != 0) return;
+    a.tokens[row] = drawn.token >= 0 && drawn.token < a.n ? drawn.token : 0;
+    a.log_probability[row] = log_probability(drawn.logit, all);
+    a.flags[row] = all.flag;
+}
+
+constexpr int kHalf = 104 << 10;
+constexpr int kWhole = 225 << 10;
+constexpr int kRowBytes = 4 * kScratchRow;
+
+}  // namespace products
+
+using products::kHalf;
+using products::kWhole;
+using products::kRowBytes;
+
+// Kernels by R, N; then the shape: rows of a block, outputs, depth, ring bytes, cluster rows, cluster outputs, scratch.
+#define PRODUCTS_HEAD(KERNEL)                                                                              \
+    KERNEL(score, Score, ScoreEpilogue, 4, 256, 256, 128, 256, 1, kWhole, 2, 1)                            \
+    KERNEL(choose, Choose, ChooseEpilogue, 5, 8, 128, 8, 128, 1, kHalf, 1, 1, 8 * kRowBytes)            \
+    KERNEL(choose, Choose, ChooseEpilogue, 5, 64, 128, 64, 128, 1, 128 << 10, 1, 2, 64 * kRowBytes)     \
+    KERNEL(choose, Choose, ChooseEpilogue, 5, 128, 128, 128, 128, 1, 150 << 10, 1, 2, 128 * kRowBytes)  \
+    KERNEL(choose, Choose, ChooseEpilogue, 5, 256, 256, 128, 256, 1, 150 << 10, 2, 1, 128 * kRowBytes)
+
+#define PRODUCTS_KERNEL(name, type, epilogue, code, r, outputs, height, ...)                                   \
+    extern "C" __global__ void __cluster_dims__(products::Shape<height, __VA_ARGS__>::kCluster)                \
+        __launch_bounds__(products::Shape<height, __VA_ARGS__>::kThreads, 1)                                   \
+            products_##name##_r##r##_n##outputs(const __grid_constant__ products::type a) {                  \
+        products::run<products::Shape<height, __VA_ARGS__>>(products::epilogue{a}, a.map, a.w, a.rows, a.k, a.n); \
+    }
+#define PRODUCTS_ENTRY(name, type, epilogue, code, r, outputs, height, ...) \
+    {code, r, outputs, products::Shape<height, __VA_ARGS__>::kCluster,      \
+     products::Shape<height, __VA_ARGS__>::kThreads, products::Shape<height, __VA_ARGS__>::kSharedBytes, 0, 0},
+#define PRODUCTS_COUNT(...) +1
+
+PRODUCTS_HEAD(PRODUCTS_KERNEL)
+
+struct ProductsCatalog {
+    int count;
+    int entries[0 PRODUCTS_HEAD(PRODUCTS_COUNT)][8];
+};
+extern "C" __device__ const ProductsCatalog products_catalog = {0 PRODUCTS_HEAD(PRODUCTS_COUNT),
+                                                                {PRODUCTS_HEAD(PRODUCTS_ENTRY)}};

@@ -1,0 +1,423 @@
+// The one main loop of the matrix-product family: X[rows, k] W[outputs, k]^T, warp-specialised.
+//
+// A block takes kRows x kOutputs at a time. One warp drives the copy engine: X comes through its descriptor, W, tiled in
+// memory as the tensor cores want it, by plain bulk copies, both into a ring of slots of kDepth columns of tiles. Each consumer
+// warpgroup owns 64 rows. Blocks are persistent, so that the ring runs on while a finished tile is written, and
+// warpgroups are bound by the ring alone, so that one multiplies while another writes.
+//
+// Few rows: the slot holds the first 8, 16 or 32 of a warpgroup's 64 rows. The tensor cores then read what lies behind, in the
+// slots' own memory: those rows' products are never used (rows of a product do not mix).
+//
+// Clusters: kClusterRows x kClusterOutputs blocks; those with the same rows share the copies of X among them, each
+// copying a part to all (multicast), those with the same outputs the copies of W.
+#pragma once
+
+#include <cuda_bf16.h>
+#include <cstdint>
+
+#include "hopper.cuh"
+#include "products.cuh"
+#include "wgmma.cuh"
+
+namespace products {
+
+using namespace hopper;
+
+constexpr int least(int a, int b) { return a < b ? a : b; }
+
+// kRows: 8, 16, 32, or 64 a warpgroup. kBudget: bytes of shared memory for the ring. kScratch: bytes of it for the epilogue.
+template <int kRows_, int kOutputs_, int kDepth_, int kBudget, int kClusterRows_, int kClusterOutputs_, int kScratch_ = 0>
+struct Shape {
+    static constexpr int kRows = kRows_;
+    static constexpr int kOutputs = kOutputs_;
+    static constexpr int kDepth = kDepth_;
+    static constexpr int kClusterRows = kClusterRows_;
+    static constexpr int kClusterOutputs = kClusterOutputs_;
+    static constexpr int kCluster = kClusterRows * kClusterOutputs;
+    static constexpr int kWarpgroups = kRows <= 64 ? 1 : kRows / 64;
+    // Two warpgroups of consumers need more registers than an even share: then a whole warpgroup gives up its own.
+    static constexpr bool kHandOver = kWarpgroups == 2;
+    static constexpr int kThreads = 128 * kWarpgroups + (kHandOver ? 128 : 32);
+    static constexpr int kGroupRows = least(kRows, 64);  // of a warpgroup
+    static constexpr int kBoxRows = kRows < 64 ? 8 : 64;
+    static constexpr int kBoxes = kRows / kBoxRows;
+    static constexpr int kXTile = kRows * 128;     // 64 columns of X
+    static constexpr int kWTile = kOutputs * 128;  // 64 columns of W
+    static constexpr int kSlotBytes = kDepth * (kXTile + kWTile);
+    static constexpr int kStages = least(kBudget / kSlotBytes, 24);
+    static constexpr int kWShare = kOutputs / kClusterRows;  // rows of W that one block copies
+    // A share starts at a multiple of itself, so it meets at most this many tiles of 64 rows.
+    static constexpr int kPieces = kWShare % 64 == 0 ? kWShare / 64 : 64 % kWShare == 0 ? 1 : (kWShare + 56 + 63) / 64;
+    // Shared memory: barriers, the ring, what the tensor cores may read beyond it, the epilogue's scratch.
+    static constexpr int kFull = 0;
+    static constexpr int kEmpty = kFull + 8 * kStages;
+    static constexpr int kRing = 1024;
+    static constexpr int kBeyond = kRows < 64 && kXTile + kDepth * kWTile < 8192 ? 8192 - kXTile - kDepth * kWTile : 0;
+    static constexpr int kScratch = kRing + kStages * kSlotBytes + kBeyond;
+    static constexpr int kSharedBytes = kScratch + kScratch_;
+    // Many rows: row blocks innermost, in sections, so that the blocks at work share rows and outputs in the L2 cache.
+    // Few: outputs innermost; a block's first outputs are then known before the rows are.
+    static constexpr bool kManyRows = kClusterRows > 1;
+    static constexpr int kSection = 8;
+    static_assert(kOutputs % 8 == 0 && kWShare % 8 == 0, "groups of 8 rows keep the swizzle");
+    static_assert(kDepth * kPieces <= 32, "a lane per piece of W");
+    static_assert(kStages >= 2 && kSharedBytes <= 232448, "a block has 227 KiB of shared memory");
+};
+
+extern __shared__ __align__(1024) char shared[];
+
+// ---- instructions of this family alone ----
+
+__device__ __forceinline__ void dependents_launch() { asm volatile("griddepcontrol.launch_dependents;" ::: "memory"); }
+
+__device__ __forceinline__ void dependencies_wait() { asm volatile("griddepcontrol.wait;" ::: "memory"); }
+
+__device__ __forceinline__ uint32_t cluster_rank() {
+    uint32_t rank;
+    asm("mov.u32 %0, %%cluster_ctarank;" : "=r"(rank));
+    return rank;
+}
+
+__device__ __forceinline__ void cluster_sync() {
+    asm volatile("barrier.cluster.arrive.release.aligned;\nbarrier.cluster.wait.acquire.aligned;" ::: "memory");
+}
+
+__device__ __forceinline__ void barrier_arrive_at(uint32_t barrier, uint32_t block) {
+    asm volatile(
+        "{ .reg .b32 there;\n"
+        "  mapa.shared::cluster.u32 there, %0, %1;\n"
+        "  mbarrier.arrive.release.cluster.shared::cluster.b64 _, [there]; }" ::"r"(barrier),
+        "r"(block)
+        : "memory");
+}
+
+constexpr uint64_t kEvictNormal = 0x1000000000000000;
+
+__device__ __forceinline__ void copy_bytes(
+    uint32_t destination, const void* source, uint32_t bytes, uint32_t barrier, uint64_t policy) {
+    asm volatile(
+        "cp.async.bulk.shared::cluster.global.mbarrier::complete_tx::bytes.L2::cache_hint [%0], [%1], %2, [%3], %4;" ::"r"(
+            destination),
+        "l"(source), "r"(bytes), "r"(barrier), "l"(policy)
+        : "memory");
+}
+
+__device__ __forceinline__ void copy_bytes_to(
+    uint32_t destination, const void* source, uint32_t bytes, uint32_t barrier, uint16_t blocks, uint64_t policy) {
+    asm volatile(
+        "cp.async.bulk.shared::cluster.global.mbarrier::complete_tx::bytes.multicast::cluster.L2::cache_hint "
+        "[%0], [%1], %2, [%3], %4, %5;" ::"r"(destination),
+        "l"(source), "r"(bytes), "r"(barrier), "h"(blocks), "l"(policy)
+        : "memory");
+}
+
+__device__ __forceinline__ void copy_tile(
+    uint32_t destination, const void* descriptor, uint32_t barrier, int x, int y, uint64_t policy) {
+    asm volatile(
+        "cp.async.bulk.tensor.2d.shared::cluster.global.tile.mbarrier::complete_tx::bytes.L2::cache_hint "
+        "[%0], [%1, {%3, %4}], [%2], %5;" ::"r"(destination),
+        "l"(descriptor), "r"(barrier), "r"(x), "r"(y), "l"(policy)
+        : "memory");
+}
+
+__device__ __forceinline__ void copy_tile_to(
+    uint32_t destination, const void* descriptor, uint32_t barrier, int x, int y, uint16_t blocks, uint64_t policy) {
+    asm volatile(
+        "cp.async.bulk.tensor.2d.shared::cluster.global.tile.mbarrier::complete_tx::bytes.multicast::cluster.L2::cache_hint "
+        "[%0], [%1, {%3, %4}], [%2], %5, %6;" ::"r"(destination),
+        "l"(descriptor), "r"(barrier), "r"(x), "r"(y), "h"(blocks), "l"(policy)
+        : "memory");
+}
+
+// ---- the walk over units of work: what a cluster takes at a time ----
+
+template <typename S>
+struct Walk {
+    int rows;        // at least 1
+    int row_units;
+    int output_units;
+    int unit;
+    int row;         // first row of this block's tile
+    int output;      // first output of this block's tile
+    int rank;        // in the cluster
+    bool more;
+
+    static __device__ __forceinline__ int output_units_of(int n) {
+        constexpr int kUnit = S::kOutputs * S::kClusterOutputs;
+        return (n + kUnit - 1) / kUnit;
+    }
+
+    __device__ __forceinline__ Walk(int rows_, int n) : rows(rows_ < 1 ? 1 : rows_), output_units(output_units_of(n)) {
+        constexpr int kUnit = S::kRows * S::kClusterRows;
+        row_units = (rows + kUnit - 1) / kUnit;
+        rank = S::kCluster == 1 ? 0 : cluster_rank();
+        unit = blockIdx.x / S::kCluster;
+        find();
+    }
+
+    __device__ __forceinline__ void next() {
+        unit += gridDim.x / S::kCluster;
+        find();
+    }
+
+    __device__ __forceinline__ void find() {
+        more = unit < row_units * output_units;
+        int row_unit;
+        int output_unit;
+        if constexpr (S::kManyRows) {
+            const int section = unit / (S::kSection * output_units);
+            const int left = unit - section * S::kSection * output_units;
+            const int width = min(S::kSection, row_units - section * S::kSection);
+            output_unit = left / max(width, 1);
+            row_unit = section * S::kSection + left - output_unit * width;
+        } else {
+            row_unit = unit / output_units;
+            output_unit = unit - row_unit * output_units;
+        }
+        row = (row_unit * S::kClusterRows + rank % S::kClusterRows) * S::kRows;
+        output = (output_unit * S::kClusterOutputs + rank / S::kClusterRows) * S::kOutputs;
+    }
+};
+
+// ---- producer ----
+
+template <typename S>
+struct Producer {
+    const char* w;
+    const char* map;
+    int tiles;    // of 64 columns
+    int padded;   // outputs, padded
+    int lane;
+    int rank;
+    uint32_t base;
+
+    static constexpr uint64_t kPolicyW = S::kManyRows ? kEvictNormal : kEvictFirst;
+    static constexpr uint64_t kPolicyX = S::kManyRows ? kEvictNormal : kEvictLast;
+
+    __device__ __forceinline__ uint32_t slot(int stage) const { return base + S::kRing + stage * S::kSlotBytes; }
+
+    // Announces and starts the copies of columns of tiles [tile, tile + count) of W.
+    __device__ __forceinline__ void fetch_w(int stage, int output, int tile, int count) const {
+        const uint32_t full = base + S::kFull + 8 * stage;
+        const int outputs = max(0, min(S::kOutputs, padded - output));
+        if (lane == 0) barrier_arrive_expecting(full, count * outputs * 128);
+        __syncwarp();
+        const int depth = lane / S::kPieces;
+        const int piece = lane % S::kPieces;
+        // The share's piece: its part in one tile of 64 rows.
+        const int share = output + (rank % S::kClusterRows) * S::kWShare;
+        const int from = max(share, (share / 64 + piece) * 64);
+        const int to = min(min(share + S::kWShare, padded), (share / 64 + piece + 1) * 64);
+        if (depth < count && from < to) {
+            const char* const source =
+                w + (static_cast<int64_t>(from / 64) * tiles + tile + depth) * 8192 + from % 64 * 128;
+            const uint32_t to_slot = slot(stage) + S::kDepth * S::kXTile + depth * S::kWTile + (from - output) * 128;
+            if constexpr (S::kClusterRows == 1) {
+                copy_bytes(to_slot, source, (to - from) * 128, full, kPolicyW);
+            } else {
+                constexpr uint32_t kColumn = (1 << S::kClusterRows) - 1;
+                const uint16_t blocks = kColumn << rank / S::kClusterRows * S::kClusterRows;
+                copy_bytes_to(to_slot, source, (to - from) * 128, full, blocks, kPolicyW);
+            }
+        }
+    }
+
+    // The same of X; boxes that hold no live row are left out.
+    __device__ __forceinline__ void fetch_x(int stage, int row, int boxes, int tile, int count) const {
+        const uint32_t full = base + S::kFull + 8 * stage;
+        constexpr int kBoxBytes = S::kBoxRows * 128;
+        if (lane == 0) barrier_arrive_expecting(full, count * boxes * kBoxBytes);
+        __syncwarp();
+        for (int i = lane; i < count * boxes; i += 32) {
+            const int depth = i / boxes;
+            const int box = i - depth * boxes;
+            const uint32_t to_slot = slot(stage) + depth * S::kXTile + box * kBoxBytes;
+            const void* const descriptor = map + (S::kBoxRows == 64 ? 0 : 128);
+            if constexpr (S::kClusterOutputs == 1) {
+                copy_tile(to_slot, descriptor, full, (tile + depth) * 64, row + box * S::kBoxRows, kPolicyX);
+            } else {
+                // The blocks of a cluster's row take turns.
+                if ((tile + i) % S::kClusterOutputs != rank / S::kClusterRows) continue;
+                constexpr uint32_t kRow = S::kClusterOutputs == 1 ? 1
+                                          : S::kClusterOutputs == 2 ? 1 | 1 << S::kClusterRows
+                                                                    : 1 | 1 << S::kClusterRows | 1 << 2 * S::kClusterRows |
+                                                                          1 << 3 * S::kClusterRows;
+                const uint16_t blocks = kRow << rank % S::kClusterRows;
+                copy_tile_to(to_slot, descriptor, full, (tile + depth) * 64, row + box * S::kBoxRows, blocks, kPolicyX);
+            }
+        }
+    }
+};
+
+template <typename S>
+__device__ __forceinline__ void produce(const void* map, const void* w, const int* rows, int k, int n) {
+    Producer<S> p{static_cast<const char*>(w),
+                  static_cast<const char*>(map),
+                  k / 64,
+                  (n + 63) / 64 * 64,
+                  static_cast<int>(threadIdx.x % 32),
+                  S::kCluster == 1 ? 0 : static_cast<int>(cluster_rank()),
+                  shared_address(shared)};
+    const int slots = (p.tiles + S::kDepth - 1) / S::kDepth;  // of one tile of work
+    int ahead = 0;                                            // slots whose W is on its way
+    descriptor_acquire(p.map);
+    descriptor_acquire(p.map + 128);
+    if constexpr (!S::kManyRows) {
+        const int unit = blockIdx.x / S::kCluster;
+        if (unit < Walk<S>::output_units_of(n)) {
+            const int output = (unit * S::kClusterOutputs + p.rank / S::kClusterRows) * S::kOutputs;
+            for (; ahead < min(slots, S::kStages); ahead++) {
+                p.fetch_w(ahead, output, ahead * S::kDepth, min(S::kDepth, p.tiles - ahead * S::kDepth));
+            }
+        }
+    }
+    dependencies_wait();
+    Walk<S> walk(*rows, n);
+    int stage = 0;
+    uint32_t turn = 1;  // the first wait for an empty slot returns at once
+    int done = 0;
+    for (; walk.more; walk.next()) {
+        const int live = min(S::kRows, walk.rows - walk.row);
+        const int boxes = live <= 0 ? 0 : (live + S::kBoxRows - 1) / S::kBoxRows;
+        for (int tile = 0; tile < p.tiles; tile += S::kDepth) {
+            const int count = min(S::kDepth, p.tiles - tile);
+            barrier_wait(p.base + S::kEmpty + 8 * stage, turn);
+            if (done >= ahead) p.fetch_w(stage, walk.output, tile, count);
+            p.fetch_x(stage, walk.row, boxes, tile, count);
+            done++;
+            if (++stage == S::kStages) {
+                stage = 0;
+                turn ^= 1;
+            }
+        }
+    }
+}
+
+// ---- consumer ----
+
+// What an epilogue is told: this thread's accumulators hold rows `row` and `row + 8`, of each eight outputs from `output`
+// on numbers 2 * (lane % 4) and the next.
+struct Place {
+    int row;
+    int output;
+    int rows;       // live rows
+    int row_limit;  // rows of the warpgroup that the slot holds end here
+};
+
+template <typename S, typename Epilogue>
+__device__ __forceinline__ void consume(const Epilogue& epilogue, const int* rows, int k, int n) {
+    const int warpgroup = threadIdx.x / 128;
+    const int thread = threadIdx.x % 128;
+    const uint32_t base = shared_address(shared);
+    const int tiles = k / 64;
+    dependencies_wait();
+    const int live = *rows;
+    int stage = 0;
+    uint32_t turn = 0;
+    const auto release = [&](int slot) {
+        const uint32_t empty = base + S::kEmpty + 8 * slot;
+        if constexpr (S::kCluster == 1) {
+            if (thread == 0) barrier_arrive(empty);
+        } else {
+            if (thread < S::kCluster) barrier_arrive_at(empty, thread);
+        }
+    };
+    for (Walk<S> walk(live, n); walk.more; walk.next()) {
+        float sums[S::kOutputs / 2];
+#pragma unroll
+        for (int i = 0; i < S::kOutputs / 2; i++) sums[i] = 0;
+        int last = -1;
+        const auto multiply = [&](uint32_t slot, int depth) {
+            const Operand x(slot + depth * S::kXTile + warpgroup * 8192, 0);
+            const Operand w(slot + S::kDepth * S::kXTile + depth * S::kWTile, 0);
+#pragma unroll
+            for (int step = 0; step < 4; step++) {
+                SharedShared<__nv_bfloat16, S::kOutputs>::run(sums, x.at(32 * step), w.at(32 * step), 1);
+            }
+        };
+        int tile = 0;
+        for (; tile + S::kDepth <= tiles; tile += S::kDepth) {
+            barrier_wait(base + S::kFull + 8 * stage, turn);
+            const uint32_t slot = base + S::kRing + stage * S::kSlotBytes;
+            products_fence();
+#pragma unroll
+            for (int depth = 0; depth < S::kDepth; depth++) multiply(slot, depth);
+            products_commit();
+            products_wait<1>();
+            if (last >= 0) release(last);
+            last = stage;
+            if (++stage == S::kStages) {
+                stage = 0;
+                turn ^= 1;
+            }
+        }
+        products_wait<0>();
+        if (last >= 0) release(last);
+        pin(sums);
+        if (S::kDepth > 1 && tile < tiles) {  // a slot that is not full
+            barrier_wait(base + S::kFull + 8 * stage, turn);
+            const uint32_t slot = base + S::kRing + stage * S::kSlotBytes;
+#pragma unroll 1
+            for (int depth = 0; depth < tiles - tile; depth++) {
+                products_fence();
+                multiply(slot, depth);
+                products_commit();
+                products_wait<0>();
+                pin(sums);
+            }
+            release(stage);
+            if (++stage == S::kStages) {
+                stage = 0;
+                turn ^= 1;
+            }
+        }
+        const int row = walk.row + warpgroup * 64;
+        epilogue.template finish<S>(
+            sums, Place{row + thread / 32 * 16 + thread % 32 / 4, walk.output, live, min(live, row + S::kGroupRows)});
+    }
+}
+
+template <typename S, typename Epilogue>
+__device__ __forceinline__ void run(
+    const Epilogue& epilogue, const void* map, const void* w, const int* rows, int k, int n) {
+    dependents_launch();
+    if (threadIdx.x == 0) {
+        const uint32_t base = shared_address(shared);
+        for (int i = 0; i < S::kStages; i++) {
+            barrier_init(base + S::kFull + 8 * i, 2);
+            barrier_init(base + S::kEmpty + 8 * i, S::kWarpgroups * S::kCluster);
+        }
+        barrier_init_fence();
+    }
+    if constexpr (S::kCluster == 1) {
+        __syncthreads();
+    } else {
+        cluster_sync();
+    }
+    if (threadIdx.x >= 128 * S::kWarpgroups) {
+        if constexpr (S::kHandOver) registers_give<56>();
+        if (threadIdx.x < 128 * S::kWarpgroups + 32) produce<S>(map, w, rows, k, n);
+    } else {
+        if constexpr (S::kHandOver) registers_take<224>();
+        consume<S>(epilogue, rows, k, n);
+    }
+    // A block's memory stays until its neighbours have sent their last copy and their last arrival.
+    if constexpr (S::kCluster > 1) cluster_sync();
+}
+
+// Sixteen bytes a lane instead of four: in each group of four lanes, word i of lane t becomes word t of lane i.
+__device__ __forceinline__ void transpose(uint32_t (&words)[4]) {
+    const int t = threadIdx.x % 4;
+#pragma unroll
+    for (int i = 0; i < 4; i += 2) {
+        const uint32_t other = __shfl_xor_sync(0xFFFFFFFF, t & 1 ? words[i] : words[i + 1], 1);
+        (t & 1 ? words[i] : words[i + 1]) = other;
+    }
+#pragma unroll
+    for (int i = 0; i < 2; i++) {
+        const uint32_t other = __shfl_xor_sync(0xFFFFFFFF, t & 2 ? words[i] : words[i + 2], 2);
+        (t & 2 ? words[i] : words[i + 2]) = other;
+    }
+}
+
+}  // namespace products
