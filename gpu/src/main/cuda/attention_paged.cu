@@ -106,35 +106,60 @@ struct Outputs {
     }
 };
 
-// Merges into outputs in memory that only this thread touches, element j at memory[j * stride], and `rows`.
+// Merges maxima and sums; the weights of the outputs come back.
+struct RowWeights {
+    Weights first;
+    Weights second;
+
+    __device__ __forceinline__ RowWeights(Rows& rows, const Rows& part, float c)
+        : first(rows.most[0], part.most[0], c), second(rows.most[1], part.most[1], c) {
+        rows.most[0] = first.most;
+        rows.most[1] = second.most;
+        rows.sum[0] = first.merge(rows.sum[0], part.sum[0]);
+        rows.sum[1] = second.merge(rows.sum[1], part.sum[1]);
+    }
+
+    __device__ __forceinline__ float4 merge(const float4& total, const float4& part) const {
+        return make_float4(
+            first.merge(total.x, part.x), first.merge(total.y, part.y), second.merge(total.z, part.z),
+            second.merge(total.w, part.w));
+    }
+};
+
+// Outputs in memory that only this thread touches: element j at memory[j * stride].
 template <int kWidth>
 __device__ __forceinline__ void merge_into(
-    Rows& rows, float4* memory, int stride, bool empty, const Rows& part, const Outputs<kWidth>& part_outputs,
-    float c) {
+    Rows& rows, float4* memory, int stride, bool empty, const Rows& part, const Outputs<kWidth>& outputs, float c) {
     if (empty) {
         rows = part;
 #pragma unroll
         for (int j = 0; j < kWidth / 8; j++) {
-            memory[j * stride] =
-                make_float4(part_outputs.at[j][0], part_outputs.at[j][1], part_outputs.at[j][2], part_outputs.at[j][3]);
+            memory[j * stride] = make_float4(outputs.at[j][0], outputs.at[j][1], outputs.at[j][2], outputs.at[j][3]);
         }
         return;
     }
-    const Weights first(rows.most[0], part.most[0], c);
-    const Weights second(rows.most[1], part.most[1], c);
-    rows.most[0] = first.most;
-    rows.most[1] = second.most;
-    rows.sum[0] = first.merge(rows.sum[0], part.sum[0]);
-    rows.sum[1] = second.merge(rows.sum[1], part.sum[1]);
+    const RowWeights weights(rows, part, c);
 #pragma unroll
     for (int j = 0; j < kWidth / 8; j++) {
-        float4 total = memory[j * stride];
-        total.x = first.merge(total.x, part_outputs.at[j][0]);
-        total.y = first.merge(total.y, part_outputs.at[j][1]);
-        total.z = second.merge(total.z, part_outputs.at[j][2]);
-        total.w = second.merge(total.w, part_outputs.at[j][3]);
-        memory[j * stride] = total;
-        if (j % 8 == 7) asm volatile("" ::: "memory");  // not all loads at once: registers
+        memory[j * stride] = weights.merge(
+            memory[j * stride],
+            make_float4(outputs.at[j][0], outputs.at[j][1], outputs.at[j][2], outputs.at[j][3]));
+    }
+}
+
+template <int kWidth>
+__device__ __forceinline__ void merge_into(
+    Rows& rows, float4* memory, int stride, bool empty, const Rows& part, const float4* outputs, float c) {
+    if (empty) {
+        rows = part;
+#pragma unroll 4
+        for (int j = 0; j < kWidth / 8; j++) memory[j * stride] = outputs[j * stride];
+        return;
+    }
+    const RowWeights weights(rows, part, c);
+#pragma unroll 4
+    for (int j = 0; j < kWidth / 8; j++) {
+        memory[j * stride] = weights.merge(memory[j * stride], outputs[j * stride]);
     }
 }
 
@@ -179,13 +204,10 @@ struct Shape {
 // Where the cache is read, and where the reading stands: runs kRing - 1 tiles ahead of the arithmetic.
 template <class S>
 struct Reader {
-    const __nv_bfloat16* cache;
-    const Item* list;
     const int32_t* table;
     int work;       // of all items times key heads
     int works;
     int groups;
-    int phase;      // tile within the block of keys: keys first, then values
     int key;        // the first of the block
     int stop;       // of the item
     int first_key;  // seen by any row of the tile
@@ -197,7 +219,7 @@ struct Reader {
 
     __device__ __forceinline__ void open(const Paged& a) {
         if (work >= works) return;
-        const Item item = list[work / a.key_heads];
+        const Item item = items(a.plan)[work / a.key_heads];
         head = work % a.key_heads;
         table = a.table + static_cast<int64_t>(item.sequence) * a.table_stride;
         const int least = item.position + item.first / a.group_heads;
@@ -205,24 +227,24 @@ struct Reader {
         first_key = least >= a.window ? least - a.window + 1 : 0;
         key = max(item.first_chunk * kChunkKeys, first_key & -kBlockKeys);
         stop = min(item.end_chunk * kChunkKeys, (last_key & -kBlockKeys) + kBlockKeys);
-        phase = 0;
     }
 
-    // The page of the 16 keys this warp copies next.
-    __device__ __forceinline__ void find(int warp, int page_shift) {
+    // The page of the 16 keys this warp copies next: tile number `phase` of the block, its keys first, then its values.
+    __device__ __forceinline__ void find(int phase, int warp, int page_shift) {
         if (work >= works) return;
-        const int at = key + (phase % S::kTiles) * S::kTileKeys + warp * 16;
+        const int at = key + phase % S::kTiles * S::kTileKeys + warp * 16;
         page = table[min(max(at, first_key), last_key) >> page_shift];
     }
 
-    // Copies the next tile, if there is one; always closes a group of copies.
-    __device__ __forceinline__ void copy(const Paged& a, int warp, int lane, int page_shift) {
+    // Copies tile number `phase`, a constant where this is used, if there is one; always closes a group of copies.
+    __device__ __forceinline__ void copy(int phase, const Paged& a, int warp, int lane, int page_shift) {
         if (work < works) {
-            const int at = key + (phase % S::kTiles) * S::kTileKeys + warp * 16;
+            const int at = key + phase % S::kTiles * S::kTileKeys + warp * 16;
             const int values = phase >= S::kTiles;
             const int64_t row =
                 (((static_cast<int64_t>(page) * a.layers + a.layer) * 2 + values) * a.key_heads + head << page_shift) +
                 (at & (a.page_tokens - 1));
+            const __nv_bfloat16* const cache = static_cast<const __nv_bfloat16*>(a.cache);
             constexpr int kPieces = S::kWidth / 8;
             const uint32_t destination = ring + slot + warp * 16 * S::kPitch;
             if constexpr (32 % kPieces == 0) {
@@ -251,15 +273,14 @@ struct Reader {
                 }
             }
             slot = slot + S::kTileBytes == S::kRing * S::kTileBytes ? 0 : slot + S::kTileBytes;
-            if (++phase == 2 * S::kTiles) {
-                phase = 0;
+            if (phase == 2 * S::kTiles - 1) {
                 key += kBlockKeys;
                 if (key >= stop) {
                     work += groups;
                     open(a);
                 }
             }
-            find(warp, page_shift);
+            find((phase + 1) % (2 * S::kTiles), warp, page_shift);
         }
         copies_commit();
     }
@@ -292,17 +313,15 @@ __device__ __forceinline__ void attend(const Paged& a) {
 
     const uint32_t group_shared = shared_address(shared) + group_in_block * S::kGroupBytes;
     Reader<S> reader;
-    reader.cache = static_cast<const __nv_bfloat16*>(a.cache);
-    reader.list = items(a.plan);
     reader.work = group;
     reader.works = header(a.plan).items * a.key_heads;
     reader.groups = groups;
     reader.ring = group_shared;
     reader.slot = 0;
     reader.open(a);
-    reader.find(warp, page_shift);
+    reader.find(0, warp, page_shift);
 #pragma unroll
-    for (int i = 0; i < S::kRing - 1; i++) reader.copy(a, warp, lane, page_shift);
+    for (int i = 0; i < S::kRing - 1; i++) reader.copy(i % (2 * S::kTiles), a, warp, lane, page_shift);
 
     // Outputs of the section at hand, in shared memory; of all sections, in the group's own scratch.
     float4* const section = reinterpret_cast<float4*>(shared + group_in_block * S::kGroupBytes + S::kRing * S::kTileBytes + S::kQueryBytes) + warp * 32 + lane;
@@ -311,11 +330,11 @@ __device__ __forceinline__ void attend(const Paged& a) {
         static_cast<int64_t>(group) * (S::kTileRows * kWidth / 4) + warp * 32 + lane;
 
     uint32_t slot = group_shared;
-    const auto next_tile = [&] {
+    const auto next_tile = [&](int phase) {
         copies_wait<S::kRing - 2>();
         group_sync<S>();
         // Every warp of the group is done with the tile before this one: its place is free.
-        reader.copy(a, warp, lane, page_shift);
+        reader.copy((phase + S::kRing - 1) % (2 * S::kTiles), a, warp, lane, page_shift);
         const uint32_t tile = slot;
         slot = slot + S::kTileBytes == group_shared + S::kRing * S::kTileBytes ? group_shared : slot + S::kTileBytes;
         return tile;
@@ -334,7 +353,6 @@ __device__ __forceinline__ void attend(const Paged& a) {
         int packed[2];
         int from[2];
         int to[2];
-        uint64_t visible[2];
         const __nv_bfloat16* queries[2];
 #pragma unroll
         for (int h = 0; h < 2; h++) {
@@ -344,7 +362,6 @@ __device__ __forceinline__ void attend(const Paged& a) {
             const int query_head = (item.first + packed[h]) % a.group_heads;
             to[h] = there ? item.position + row : -1;
             from[h] = to[h] >= a.window ? to[h] - a.window + 1 : 0;
-            visible[h] = a.visible != nullptr && there ? a.visible[item.row + row] : ~0ull;
             queries[h] = there ? static_cast<const __nv_bfloat16*>(a.query) +
                     static_cast<int64_t>(item.row + row) * a.query_stride + (head * a.group_heads + query_head) * a.width
                                : nullptr;
@@ -407,7 +424,7 @@ __device__ __forceinline__ void attend(const Paged& a) {
 #pragma unroll
             for (int t = 0; t < S::kTiles; t++) {
                 // Matrices of a load: keys 0-7 and 8-15 of 16, each by columns 0-7 and 8-15 of 16.
-                const uint32_t tile = next_tile() + ((lane & 7) + (lane >> 4) * 8) * S::kPitch + (lane >> 3 & 1) * 16;
+                const uint32_t tile = next_tile(t) + ((lane & 7) + (lane >> 4) * 8) * S::kPitch + (lane >> 3 & 1) * 16;
 #pragma unroll(S::kQueryShared ? 2 : kWidth / 16)
                 for (int k = 0; k < kWidth / 16; k++) {
                     uint32_t shared_query[4];
@@ -433,6 +450,13 @@ __device__ __forceinline__ void attend(const Paged& a) {
             }
 
             if (key < all_from || key + kBlockKeys - 1 > all_to) {
+                uint64_t visible[2] = {~0ull, ~0ull};
+                if (a.visible != nullptr) {
+#pragma unroll
+                    for (int h = 0; h < 2; h++) {
+                        if (to[h] >= 0) visible[h] = a.visible[item.row + to[h] - item.position];
+                    }
+                }
 #pragma unroll
                 for (int j = 0; j < kBlockKeys / 8; j++) {
 #pragma unroll
@@ -499,7 +523,7 @@ __device__ __forceinline__ void attend(const Paged& a) {
 #pragma unroll
             for (int t = 0; t < S::kTiles; t++) {
                 // Matrices of a load: keys 0-7 and 8-15 of 16, at columns 0-7, then the same at columns 8-15.
-                const uint32_t tile = next_tile() + (lane & 15) * S::kPitch + (lane >> 4) * 16;
+                const uint32_t tile = next_tile(S::kTiles + t) + (lane & 15) * S::kPitch + (lane >> 4) * 16;
 #pragma unroll
                 for (int n = 0; n < S::kTileWarps; n++) {
 #pragma unroll
@@ -523,8 +547,8 @@ __device__ __forceinline__ void attend(const Paged& a) {
                 section_empty = false;
                 // A section that is not the only one of the item.
                 if ((next % kSectionKeys == 0 || next >= end) && !(next >= end && whole_empty)) {
-                    load(outputs, section, S::kGroupThreads);
-                    merge_into(whole_rows, own, S::kGroupThreads, whole_empty, section_rows, outputs, c);
+                    merge_into<kWidth>(
+                        whole_rows, own, S::kGroupThreads, whole_empty, section_rows, section, c);
                     section_rows.clear();
                     section_empty = true;
                     whole_empty = false;
@@ -769,12 +793,12 @@ __device__ __forceinline__ void merge_all(const Paged& a) {
     }
 
 ATTENTION_PAGED(32, 16, 12, 3)
-ATTENTION_PAGED(64, 16, 6, 3)
+ATTENTION_PAGED(64, 16, 8, 2)
 ATTENTION_PAGED(96, 16, 5, 2)
 ATTENTION_PAGED(128, 16, 4, 2)
 ATTENTION_PAGED(256, 16, 3, 1)
 ATTENTION_PAGED(32, 64, 12, 3)
-ATTENTION_PAGED(64, 64, 6, 3)
+ATTENTION_PAGED(64, 64, 8, 2)
 ATTENTION_PAGED(96, 64, 5, 2)
 ATTENTION_PAGED(128, 64, 4, 2)
 ATTENTION_PAGED(256, 64, 3, 1)
