@@ -34,6 +34,8 @@ struct Scale {
 
 // out = factor * in. Grid: any number of blocks, any threads.
 extern "C" __global__ void device_check_scale(const __grid_constant__ Scale a) {
+    let_later_kernels_start();
+    wait_for_earlier_kernels();
     for (int i = blockIdx.x * blockDim.x + threadIdx.x; i < a.count; i += gridDim.x * blockDim.x) {
         a.out[i] = a.factor * a.in[i];
     }
