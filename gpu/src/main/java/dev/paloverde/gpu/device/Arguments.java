@@ -62,19 +62,22 @@ public final class Arguments {
 
     /** Adds an {@code int32_t} or {@code uint32_t}. */
     public Arguments integer(int value) {
-        fields.putInt(place(Integer.BYTES), value);
+        int offset = place(Integer.BYTES); // may move the fields
+        fields.putInt(offset, value);
         return this;
     }
 
     /** Adds a {@code float}. */
     public Arguments real(float value) {
-        fields.putFloat(place(Float.BYTES), value);
+        int offset = place(Float.BYTES); // may move the fields
+        fields.putFloat(offset, value);
         return this;
     }
 
     /** Adds an {@code int64_t} or {@code uint64_t}. */
     public Arguments wide(long value) {
-        fields.putLong(place(Long.BYTES), value);
+        int offset = place(Long.BYTES); // may move the fields
+        fields.putLong(offset, value);
         return this;
     }
 
