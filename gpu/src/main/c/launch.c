@@ -7,7 +7,7 @@
 //
 // Structures and numbers: the CUDA Driver API manual, "Data types used by CUDA driver" (CUlaunchConfig,
 // CUlaunchAttribute, CUlaunchAttributeID) and "Execution Control" (cuLaunchKernelEx, CUDA 11.8; cuFuncGetParamInfo,
-// CUDA 12.4). LaunchLayoutTest holds them against cuda.h where that is installed.
+// CUDA 12.4). NativeLibrariesTest holds them against cuda.h where that is installed.
 #include <jni.h>
 #include <stddef.h>
 

@@ -111,6 +111,10 @@ final class CudaFailure {
                 "the kernels are not built for this GPU and driver: install a newer driver, or set device to cpu";
             case CUresult.CUDA_ERROR_INVALID_CONTEXT ->
                 "the calling thread is not attached to the device: call Device.attach on it first";
+            case CUresult.CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED,
+                    CUresult.CUDA_ERROR_STREAM_CAPTURE_INVALIDATED,
+                    CUresult.CUDA_ERROR_STREAM_CAPTURE_IMPLICIT ->
+                "Stream.capture records copies, fills and kernels alone: allocate, load and wait before or after it";
             case CUresult.CUDA_ERROR_NOT_FOUND -> "the kernels and the Java code are not of the same build";
             case CUresult.CUDA_ERROR_LAUNCH_OUT_OF_RESOURCES ->
                 "a block of this size has no room for its registers or its shared memory";

@@ -56,9 +56,9 @@ final class NativeLauncher extends Launcher {
     /** {@return where a direct buffer lies in this process} */
     static native long address(ByteBuffer buffer);
 
-    private static native int parameterBytes(long function);
+    static native int parameterBytes(long function);
 
-    private static native int launchKernel(
+    static native int launchKernel(
             long function,
             int gridX,
             int gridY,
