@@ -1,8 +1,10 @@
 /**
  * The engine: runs language models in this process, on a GPU or on the CPU. It knows tensors, kernels, models and decoding,
- * and nothing of Spark, Hadoop or Arrow. Three rooms, each on top of the one before:
+ * and nothing of Spark, Hadoop or Arrow. Four rooms, each on top of the one before:
  *
  * <ul>
+ *   <li>{@link dev.paloverde.gpu.device}: a GPU's memory and queues, kernels compiled ahead of time, and what can go wrong
+ *       with them. All that knows the CUDA driver is there.
  *   <li>{@link dev.paloverde.gpu.kernels}: the operations a model is made of, as one abstract class, and its
  *       implementations. The law that everything above leans on is written there: the value of a row depends on that row
  *       alone, never on its company.

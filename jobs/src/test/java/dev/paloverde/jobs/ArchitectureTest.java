@@ -75,6 +75,25 @@ class ArchitectureTest {
     }
 
     @Test
+    void theRoomOfTheGpuStandsBelowAllOthers() {
+        noClasses()
+                .that()
+                .resideInAPackage("dev.paloverde.gpu.device..")
+                .should()
+                .dependOnClassesThat(resideInAnyPackage(
+                        "dev.paloverde.gpu.kernels..", "dev.paloverde.gpu.model..", "dev.paloverde.gpu.decode.."))
+                .check(house);
+        noClasses()
+                .that()
+                .resideInAPackage("dev.paloverde..")
+                .and()
+                .resideOutsideOfPackage("dev.paloverde.gpu.device..")
+                .should()
+                .dependOnClassesThat(resideInAnyPackage("jcuda.."))
+                .check(house);
+    }
+
+    @Test
     void pipelinesReadAndWriteNothingThemselves() {
         noClasses()
                 .that()
