@@ -36,9 +36,9 @@ struct alignas(16) Softmax {
 
 // What the draw leaves of one row over one block: 16 bytes.
 struct alignas(16) Drawn {
-    double value;  // the greatest logit / temperature + noise
-    int token;
-    float logit;
+    float about;  // the greatest logit / temperature + noise, to within half of margin(about)
+    int token;    // that of the greatest, lowest on a tie
+    float logit;  // its logit
 };
 
 struct alignas(16) ChooseRecord {
@@ -179,82 +179,79 @@ __device__ __forceinline__ float gumbel_about(uint64_t bits) {
     return -0.69314718f * log_base_2(minus_log);
 }
 
-// No noise is above 53 ln 2 = 36.74 or below -ln(53 ln 2) = -3.61.
-constexpr float kSpread = 40.5f;
-
-// How far the single-precision value of a token near the best may be from the double one, twice; generous.
+// Twice what the single-precision value of a token near the best may be off; generous.
 __device__ __forceinline__ float margin(float best) { return 1e-3f + 2e-6f * (fabsf(best) + 40); }
+
+// The value that decides, of one token.
+__device__ __forceinline__ double exact(const Draw& d, float logit, int token) {
+    return static_cast<double>(logit) / static_cast<double>(d.temperature) +
+           gumbel(philox(token, d.position, d.purpose, d.stream, d.key0, d.key1));
+}
 
 constexpr int kScratchRow = kBlock + 4;  // floats; rows of the scratch do not meet in one bank
 
 struct ChooseEpilogue {
     const Choose& a;
 
-    // One row of logits over one block, by a warp.
+    // One row of logits over one block, by a warp: leaves the token that wins there.
     __device__ __forceinline__ void draw(const float* logits, int row, int output) const {
         const int lane = threadIdx.x % 32;
         const Draw& d = a.draws[row];
         const float temperature = d.temperature;
         if (temperature == 0) return;
         const float inverse = __frcp_rn(temperature);
-        float scaled[4];
-        float highest = -INFINITY;
-#pragma unroll
-        for (int i = 0; i < 4; i++) {
-            scaled[i] = output + lane + 32 * i < a.n ? logits[lane + 32 * i] * inverse : -INFINITY;
-            highest = fmaxf(highest, scaled[i]);
-        }
-#pragma unroll
-        for (int step = 16; step > 0; step /= 2) highest = fmaxf(highest, __shfl_xor_sync(kAll, highest, step));
-        const float hopeless = highest - kSpread - margin(highest);
         uint64_t bits[4];
+#pragma unroll
+        for (int i = 0; i < 4; i++) bits[i] = philox(output + lane + 32 * i, d.position, d.purpose, d.stream, d.key0, d.key1);
         float about[4];
         float best = -INFINITY;
 #pragma unroll
         for (int i = 0; i < 4; i++) {
-            bits[i] = 0;
-            about[i] = -INFINITY;
-            if (__any_sync(kAll, scaled[i] >= hopeless)) {
-                bits[i] = philox(output + lane + 32 * i, d.position, d.purpose, d.stream, d.key0, d.key1);
-                if (scaled[i] > -INFINITY) about[i] = scaled[i] + gumbel_about(bits[i]);
-                best = fmaxf(best, about[i]);
-            }
+            about[i] = __fmaf_rn(logits[lane + 32 * i], inverse, gumbel_about(bits[i]));
+            if (output + lane + 32 * i >= a.n) about[i] = -INFINITY;
+            best = fmaxf(best, about[i]);
         }
 #pragma unroll
         for (int step = 16; step > 0; step /= 2) best = fmaxf(best, __shfl_xor_sync(kAll, best, step));
         const float line = best - margin(best);
-        int left = 0;
+        int mine = -1;   // the first of this lane's tokens that may win
+        bool alone = true;
 #pragma unroll
-        for (int i = 0; i < 4; i++) left |= about[i] >= line ? 1 << i : 0;
-        double value = -INFINITY;
-        int token = 0x7FFFFFFF;
-        float logit = 0;
-        while (__any_sync(kAll, left != 0)) {
-            if (left != 0) {
-                const int i = __ffs(left) - 1;
-                left &= left - 1;
-                const uint64_t one = i < 2 ? (i == 0 ? bits[0] : bits[1]) : (i == 2 ? bits[2] : bits[3]);
-                const float raw = logits[lane + 32 * i];
-                const double candidate = static_cast<double>(raw) / static_cast<double>(temperature) + gumbel(one);
+        for (int i = 3; i >= 0; i--) {
+            if (!(about[i] < line)) {  // also where the line is no number
+                alone = mine < 0;
+                mine = i;
+            }
+        }
+        const uint32_t able = __ballot_sync(kAll, mine >= 0);
+        if (__popc(able) > 1 || !__all_sync(kAll, alone)) {  // rarely: doubles decide
+            double value = -INFINITY;
+            int token = 0x7FFFFFFF;
+#pragma unroll 1
+            for (int i = mine; i >= 0 && i < 4; i++) {
+                if (output + lane + 32 * i >= a.n) break;
+                const double candidate = exact(d, logits[lane + 32 * i], output + lane + 32 * i);
                 if (candidate > value) {  // this lane's tokens come in ascending order
                     value = candidate;
-                    token = output + lane + 32 * i;
-                    logit = raw;
+                    token = lane + 32 * i;
                 }
             }
-        }
 #pragma unroll
-        for (int step = 16; step > 0; step /= 2) {
-            const double other_value = __shfl_xor_sync(kAll, value, step);
-            const int other_token = __shfl_xor_sync(kAll, token, step);
-            const float other_logit = __shfl_xor_sync(kAll, logit, step);
-            if (other_value > value || (other_value == value && other_token < token)) {
-                value = other_value;
-                token = other_token;
-                logit = other_logit;
+            for (int step = 16; step > 0; step /= 2) {
+                const double other_value = __shfl_xor_sync(kAll, value, step);
+                const int other_token = __shfl_xor_sync(kAll, token, step);
+                if (other_value > value || (other_value == value && other_token < token)) {
+                    value = other_value;
+                    token = other_token;
+                }
             }
+            if (token == 0x7FFFFFFF) {  // logits that are not numbers
+                if (lane == 0) record(row, output).drawn = {-INFINITY, token, 0};
+                return;
+            }
+            mine = token % 32 == lane ? token / 32 : -1;
         }
-        if (lane == 0) record(row, output).drawn = {value, token, logit};
+        if (mine >= 0) record(row, output).drawn = {best, output + lane + 32 * mine, logits[lane + 32 * mine]};
     }
 
     __device__ __forceinline__ ChooseRecord& record(int row, int output) const {
@@ -371,24 +368,43 @@ extern "C" __global__ void __launch_bounds__(128) products_choose_finish(const _
     const Softmax all = merge(blocks, [&](int i) { return records[i].softmax; });
     Drawn drawn = {0, all.best, all.max};
     if (a.draws[row].temperature != 0) {
+        // First how high the values go, then the doubles of those that come near.
+        __shared__ float peaks[4];
+        __shared__ double values[4];
         __shared__ Drawn parts[4];
-        drawn = {-INFINITY, 0x7FFFFFFF, 0};
-        const auto unite = [&](double value, int token, float logit) {
-            if (value > drawn.value || (value == drawn.value && token < drawn.token)) drawn = {value, token, logit};
+        const Draw d = a.draws[row];
+        float peak = -INFINITY;
+        for (int i = threadIdx.x; i < blocks; i += 128) peak = fmaxf(peak, records[i].drawn.about);
+#pragma unroll
+        for (int step = 16; step > 0; step /= 2) peak = fmaxf(peak, __shfl_xor_sync(kAll, peak, step));
+        if (threadIdx.x % 32 == 0) peaks[threadIdx.x / 32] = peak;
+        __syncthreads();
+        peak = fmaxf(fmaxf(peaks[0], peaks[1]), fmaxf(peaks[2], peaks[3]));
+        const float line = peak - margin(peak);
+        double value = -INFINITY;
+        drawn = {0, 0x7FFFFFFF, 0};
+        const auto unite = [&](double other, int token, float logit) {
+            if (other > value || (other == value && token < drawn.token)) {
+                value = other;
+                drawn = {0, token, logit};
+            }
         };
         for (int i = threadIdx.x; i < blocks; i += 128) {
             const Drawn one = records[i].drawn;
-            unite(one.value, one.token, one.logit);
+            if (!(one.about < line)) unite(exact(d, one.logit, one.token), one.token, one.logit);
         }
 #pragma unroll
         for (int step = 16; step > 0; step /= 2) {
-            unite(__shfl_xor_sync(kAll, drawn.value, step), __shfl_xor_sync(kAll, drawn.token, step),
+            unite(__shfl_xor_sync(kAll, value, step), __shfl_xor_sync(kAll, drawn.token, step),
                   __shfl_xor_sync(kAll, drawn.logit, step));
         }
-        if (threadIdx.x % 32 == 0) parts[threadIdx.x / 32] = drawn;
+        if (threadIdx.x % 32 == 0) {
+            values[threadIdx.x / 32] = value;
+            parts[threadIdx.x / 32] = drawn;
+        }
         __syncthreads();
 #pragma unroll
-        for (int i = 0; i < 4; i++) unite(parts[i].value, parts[i].token, parts[i].logit);
+        for (int i = 0; i < 4; i++) unite(values[i], parts[i].token, parts[i].logit);
     }
     if (threadIdx.x != 0) return;
     a.tokens[row] = drawn.token >= 0 && drawn.token < a.n ? drawn.token : 0;

@@ -1,6 +1,6 @@
 // The one main loop of the matrix-product family: X[rows, k] W[outputs, k]^T, warp-specialised.
 //
-// A block takes kRows x kOutputs at a time. One warp drives the copy engine: X comes through its descriptor, W, tiled in
+// A block takes kRows x kOutputs at a time. Two threads drive the copy engine: X comes through its descriptor, W, tiled in
 // memory as the tensor cores want it, by plain bulk copies, both into a ring of slots of kDepth columns of tiles. Each consumer
 // warpgroup owns 64 rows. Blocks are persistent, so that the ring runs on while a finished tile is written, and
 // warpgroups are bound by the ring alone, so that one multiplies while another writes.
@@ -37,7 +37,7 @@ struct Shape {
     static constexpr int kWarpgroups = kRows <= 64 ? 1 : kRows / 64;
     // Two warpgroups of consumers need more registers than an even share: then a whole warpgroup gives up its own.
     static constexpr bool kHandOver = kWarpgroups == 2;
-    static constexpr int kThreads = 128 * kWarpgroups + (kHandOver ? 128 : 32);
+    static constexpr int kThreads = 128 * kWarpgroups + (kHandOver ? 128 : 64);
     static constexpr int kGroupRows = least(kRows, 64);  // of a warpgroup
     static constexpr int kBoxRows = kRows < 64 ? 8 : 64;
     static constexpr int kBoxes = kRows / kBoxRows;
@@ -60,7 +60,6 @@ struct Shape {
     static constexpr bool kManyRows = kClusterRows > 1;
     static constexpr int kSection = 8;
     static_assert(kOutputs % 8 == 0 && kWShare % 8 == 0, "groups of 8 rows keep the swizzle");
-    static_assert(kDepth * kPieces <= 32, "a lane per piece of W");
     static_assert(kStages >= 2 && kSharedBytes <= 232448, "a block has 227 KiB of shared memory");
 };
 
@@ -179,116 +178,158 @@ struct Walk {
     }
 };
 
-// ---- producer ----
+// ---- producers: one thread for W, one for X ----
 
+// A position in the ring, with the parity that tells whether its slot is empty.
 template <typename S>
-struct Producer {
-    const char* w;
-    const char* map;
-    int tiles;    // of 64 columns
-    int padded;   // outputs, padded
-    int lane;
-    int rank;
-    uint32_t base;
-
-    static constexpr uint64_t kPolicyW = S::kManyRows ? kEvictNormal : kEvictFirst;
-    static constexpr uint64_t kPolicyX = S::kManyRows ? kEvictNormal : kEvictLast;
-
-    __device__ __forceinline__ uint32_t slot(int stage) const { return base + S::kRing + stage * S::kSlotBytes; }
-
-    // Announces and starts the copies of columns of tiles [tile, tile + count) of W.
-    __device__ __forceinline__ void fetch_w(int stage, int output, int tile, int count) const {
-        const uint32_t full = base + S::kFull + 8 * stage;
-        const int outputs = max(0, min(S::kOutputs, padded - output));
-        if (lane == 0) barrier_arrive_expecting(full, count * outputs * 128);
-        __syncwarp();
-        const int depth = lane / S::kPieces;
-        const int piece = lane % S::kPieces;
-        // The share's piece: its part in one tile of 64 rows.
-        const int share = output + (rank % S::kClusterRows) * S::kWShare;
-        const int from = max(share, (share / 64 + piece) * 64);
-        const int to = min(min(share + S::kWShare, padded), (share / 64 + piece + 1) * 64);
-        if (depth < count && from < to) {
-            const char* const source =
-                w + (static_cast<int64_t>(from / 64) * tiles + tile + depth) * 8192 + from % 64 * 128;
-            const uint32_t to_slot = slot(stage) + S::kDepth * S::kXTile + depth * S::kWTile + (from - output) * 128;
-            if constexpr (S::kClusterRows == 1) {
-                copy_bytes(to_slot, source, (to - from) * 128, full, kPolicyW);
-            } else {
-                constexpr uint32_t kColumn = (1 << S::kClusterRows) - 1;
-                const uint16_t blocks = kColumn << rank / S::kClusterRows * S::kClusterRows;
-                copy_bytes_to(to_slot, source, (to - from) * 128, full, blocks, kPolicyW);
-            }
-        }
-    }
-
-    // The same of X; boxes that hold no live row are left out.
-    __device__ __forceinline__ void fetch_x(int stage, int row, int boxes, int tile, int count) const {
-        const uint32_t full = base + S::kFull + 8 * stage;
-        constexpr int kBoxBytes = S::kBoxRows * 128;
-        if (lane == 0) barrier_arrive_expecting(full, count * boxes * kBoxBytes);
-        __syncwarp();
-        for (int i = lane; i < count * boxes; i += 32) {
-            const int depth = i / boxes;
-            const int box = i - depth * boxes;
-            const uint32_t to_slot = slot(stage) + depth * S::kXTile + box * kBoxBytes;
-            const void* const descriptor = map + (S::kBoxRows == 64 ? 0 : 128);
-            if constexpr (S::kClusterOutputs == 1) {
-                copy_tile(to_slot, descriptor, full, (tile + depth) * 64, row + box * S::kBoxRows, kPolicyX);
-            } else {
-                // The blocks of a cluster's row take turns.
-                if ((tile + i) % S::kClusterOutputs != rank / S::kClusterRows) continue;
-                constexpr uint32_t kRow = S::kClusterOutputs == 1 ? 1
-                                          : S::kClusterOutputs == 2 ? 1 | 1 << S::kClusterRows
-                                                                    : 1 | 1 << S::kClusterRows | 1 << 2 * S::kClusterRows |
-                                                                          1 << 3 * S::kClusterRows;
-                const uint16_t blocks = kRow << rank % S::kClusterRows;
-                copy_tile_to(to_slot, descriptor, full, (tile + depth) * 64, row + box * S::kBoxRows, blocks, kPolicyX);
-            }
+struct Slot {
+    uint32_t stage = 0;
+    uint32_t turn = 1;  // the first wait for an empty slot returns at once
+    __device__ __forceinline__ void advance() {
+        if (++stage == S::kStages) {
+            stage = 0;
+            turn ^= 1;
         }
     }
 };
 
 template <typename S>
-__device__ __forceinline__ void produce(const void* map, const void* w, const int* rows, int k, int n) {
-    Producer<S> p{static_cast<const char*>(w),
-                  static_cast<const char*>(map),
-                  k / 64,
-                  (n + 63) / 64 * 64,
-                  static_cast<int>(threadIdx.x % 32),
-                  S::kCluster == 1 ? 0 : static_cast<int>(cluster_rank()),
-                  shared_address(shared)};
-    const int slots = (p.tiles + S::kDepth - 1) / S::kDepth;  // of one tile of work
-    int ahead = 0;                                            // slots whose W is on its way
-    descriptor_acquire(p.map);
-    descriptor_acquire(p.map + 128);
+struct WeightProducer {
+    const char* w;
+    uint32_t base;
+    int tiles;   // of 64 columns
+    int padded;  // outputs, padded
+    int rank;
+
+    static constexpr uint64_t kPolicy = S::kManyRows ? kEvictNormal : kEvictFirst;
+
+    // The part of the share in one tile of 64 rows: where it starts in W's first column of tiles, where in the slot, bytes.
+    const char* source[S::kPieces];
+    uint32_t target[S::kPieces];
+    int bytes[S::kPieces];
+    int slot_bytes;  // of W that a column of tiles brings to this block
+
+    __device__ __forceinline__ void choose(int output) {
+        slot_bytes = max(0, min(S::kOutputs, padded - output)) * 128;
+        const int share = output + (rank % S::kClusterRows) * S::kWShare;
+#pragma unroll
+        for (int i = 0; i < S::kPieces; i++) {
+            const int from = max(share, (share / 64 + i) * 64);
+            const int to = min(min(share + S::kWShare, padded), (share / 64 + i + 1) * 64);
+            source[i] = w + static_cast<int64_t>(from / 64) * tiles * 8192 + from % 64 * 128;
+            target[i] = (from - output) * 128;
+            bytes[i] = (to - from) * 128;
+        }
+    }
+
+    // Announces and starts the copies of the next `count` columns of tiles.
+    __device__ __forceinline__ void fetch(uint32_t stage, int count) {
+        const uint32_t full = base + S::kFull + 8 * stage;
+        const uint32_t slot = base + S::kRing + stage * S::kSlotBytes + S::kDepth * S::kXTile;
+        barrier_arrive_expecting(full, count * slot_bytes);
+#pragma unroll
+        for (int depth = 0; depth < S::kDepth; depth++) {
+            if (S::kDepth > 1 && depth >= count) break;
+#pragma unroll
+            for (int i = 0; i < S::kPieces; i++) {
+                if (bytes[i] <= 0) continue;
+                const uint32_t to = slot + depth * S::kWTile + target[i];
+                if constexpr (S::kClusterRows == 1) {
+                    copy_bytes(to, source[i] + depth * 8192, bytes[i], full, kPolicy);
+                } else {
+                    constexpr uint32_t kColumn = (1 << S::kClusterRows) - 1;
+                    const uint16_t blocks = kColumn << rank / S::kClusterRows * S::kClusterRows;
+                    copy_bytes_to(to, source[i] + depth * 8192, bytes[i], full, blocks, kPolicy);
+                }
+            }
+        }
+#pragma unroll
+        for (int i = 0; i < S::kPieces; i++) source[i] += S::kDepth * 8192;
+    }
+};
+
+template <typename S>
+__device__ __forceinline__ void produce_weights(const void* w, const int* rows, int k, int n) {
+    WeightProducer<S> p{static_cast<const char*>(w), shared_address(shared), k / 64, (n + 63) / 64 * 64,
+                        S::kCluster == 1 ? 0 : static_cast<int>(cluster_rank())};
+    Slot<S> slot;
+    int tile = 0;
+    // What can be fetched before it is known how many rows there are: the ring's first turn of the first unit.
+    bool begun = false;
     if constexpr (!S::kManyRows) {
         const int unit = blockIdx.x / S::kCluster;
-        if (unit < Walk<S>::output_units_of(n)) {
-            const int output = (unit * S::kClusterOutputs + p.rank / S::kClusterRows) * S::kOutputs;
-            for (; ahead < min(slots, S::kStages); ahead++) {
-                p.fetch_w(ahead, output, ahead * S::kDepth, min(S::kDepth, p.tiles - ahead * S::kDepth));
+        begun = unit < Walk<S>::output_units_of(n);
+        if (begun) {
+            p.choose((unit * S::kClusterOutputs + p.rank / S::kClusterRows) * S::kOutputs);
+            for (int stage = 0; stage < S::kStages && tile < p.tiles; stage++, tile += S::kDepth) {
+                p.fetch(stage, min(S::kDepth, p.tiles - tile));
+                slot.advance();
             }
         }
     }
     dependencies_wait();
-    Walk<S> walk(*rows, n);
-    int stage = 0;
-    uint32_t turn = 1;  // the first wait for an empty slot returns at once
-    int done = 0;
-    for (; walk.more; walk.next()) {
+    for (Walk<S> walk(*rows, n); walk.more; walk.next()) {
+        if (!begun) {
+            p.choose(walk.output);
+            tile = 0;
+        }
+        begun = false;
+        for (; tile < p.tiles; tile += S::kDepth) {
+            barrier_wait(p.base + S::kEmpty + 8 * slot.stage, slot.turn);
+            p.fetch(slot.stage, min(S::kDepth, p.tiles - tile));
+            slot.advance();
+        }
+    }
+}
+
+template <typename S>
+__device__ __forceinline__ void produce_rows(const void* map, const int* rows, int k, int n) {
+    constexpr uint64_t kPolicy = S::kManyRows ? kEvictNormal : kEvictLast;
+    constexpr int kBoxBytes = S::kBoxRows * 128;
+    constexpr int kCopies = S::kDepth * S::kBoxes;  // of a slot
+    const uint32_t base = shared_address(shared);
+    const int tiles = k / 64;
+    const void* const descriptor = static_cast<const char*>(map) + (S::kBoxRows == 64 ? 0 : 128);
+    descriptor_acquire(descriptor);
+    dependencies_wait();
+    Slot<S> slot;
+    uint32_t copies = 0;  // so far, in all; the blocks that share rows take turns at them
+    for (Walk<S> walk(*rows, n); walk.more; walk.next()) {
         const int live = min(S::kRows, walk.rows - walk.row);
-        const int boxes = live <= 0 ? 0 : (live + S::kBoxRows - 1) / S::kBoxRows;
-        for (int tile = 0; tile < p.tiles; tile += S::kDepth) {
-            const int count = min(S::kDepth, p.tiles - tile);
-            barrier_wait(p.base + S::kEmpty + 8 * stage, turn);
-            if (done >= ahead) p.fetch_w(stage, walk.output, tile, count);
-            p.fetch_x(stage, walk.row, boxes, tile, count);
-            done++;
-            if (++stage == S::kStages) {
-                stage = 0;
-                turn ^= 1;
+        const int boxes = live <= 0 ? 0 : (live + S::kBoxRows - 1) / S::kBoxRows;  // the others hold no live row
+        const uint32_t share = walk.rank / S::kClusterRows;
+        for (int tile = 0; tile < tiles; tile += S::kDepth) {
+            const int count = min(S::kDepth, tiles - tile);
+            const uint32_t full = base + S::kFull + 8 * slot.stage;
+            const uint32_t to = base + S::kRing + slot.stage * S::kSlotBytes;
+            barrier_wait(base + S::kEmpty + 8 * slot.stage, slot.turn);
+            barrier_arrive_expecting(full, count * boxes * kBoxBytes);
+#pragma unroll
+            for (int depth = 0; depth < S::kDepth; depth++) {
+                if (S::kDepth > 1 && depth >= count) break;
+#pragma unroll
+                for (int box = 0; box < S::kBoxes; box++) {
+                    if (box >= boxes) break;
+                    const uint32_t at = to + depth * S::kXTile + box * kBoxBytes;
+                    const int x = (tile + depth) * 64;
+                    const int y = walk.row + box * S::kBoxRows;
+                    if constexpr (S::kClusterOutputs == 1) {
+                        copy_tile(at, descriptor, full, x, y, kPolicy);
+                    } else {
+                        const uint32_t copy = kCopies % S::kClusterOutputs == 0 ? depth * S::kBoxes + box
+                                                                                : copies + depth * S::kBoxes + box;
+                        if (copy % S::kClusterOutputs != share) continue;
+                        constexpr uint32_t kRow = S::kClusterOutputs == 2
+                                                      ? 1 | 1 << S::kClusterRows
+                                                      : 1 | 1 << S::kClusterRows | 1 << 2 * S::kClusterRows |
+                                                            1 << 3 * S::kClusterRows;
+                        const uint16_t blocks = kRow << walk.rank % S::kClusterRows;
+                        copy_tile_to(at, descriptor, full, x, y, blocks, kPolicy);
+                    }
+                }
             }
+            copies += kCopies;
+            slot.advance();
         }
     }
 }
@@ -396,7 +437,12 @@ __device__ __forceinline__ void run(
     }
     if (threadIdx.x >= 128 * S::kWarpgroups) {
         if constexpr (S::kHandOver) registers_give<56>();
-        if (threadIdx.x < 128 * S::kWarpgroups + 32) produce<S>(map, w, rows, k, n);
+        if (threadIdx.x == 128 * S::kWarpgroups) {
+            produce_weights<S>(w, rows, k, n);
+        } else if (threadIdx.x == 128 * S::kWarpgroups + 32) {
+            produce_rows<S>(map, rows, k, n);
+        }
+        __syncwarp();
     } else {
         if constexpr (S::kHandOver) registers_take<224>();
         consume<S>(epilogue, rows, k, n);
