@@ -77,15 +77,24 @@ __device__ __forceinline__ uint32_t cluster_rank() {
     return rank;
 }
 
+// After barrier_init_fence: every block of the cluster has made its barriers.
 __device__ __forceinline__ void cluster_sync() {
-    asm volatile("barrier.cluster.arrive.release.aligned;\nbarrier.cluster.wait.acquire.aligned;" ::: "memory");
+    asm volatile("barrier.cluster.arrive.relaxed.aligned;\nbarrier.cluster.wait.acquire.aligned;" ::: "memory");
 }
 
+// One lane of a converged warp.
+__device__ __forceinline__ bool elected() {
+    uint32_t yes;
+    asm volatile("{ .reg .pred one; elect.sync _|one, 0xFFFFFFFF; selp.u32 %0, 1, 0, one; }" : "=r"(yes));
+    return yes != 0;
+}
+
+// Nothing but the end of asynchronous reads is told here; a release at cluster scope would be a fence of all memory.
 __device__ __forceinline__ void barrier_arrive_at(uint32_t barrier, uint32_t block) {
     asm volatile(
         "{ .reg .b32 there;\n"
         "  mapa.shared::cluster.u32 there, %0, %1;\n"
-        "  mbarrier.arrive.release.cluster.shared::cluster.b64 _, [there]; }" ::"r"(barrier),
+        "  mbarrier.arrive.shared::cluster.b64 _, [there]; }" ::"r"(barrier),
         "r"(block)
         : "memory");
 }
@@ -138,7 +147,7 @@ struct Walk {
     int unit;
     int row;         // first row of this block's tile
     int output;      // first output of this block's tile
-    int rank;        // in the cluster
+    uint32_t rank;   // in the cluster
     bool more;
 
     static __device__ __forceinline__ int output_units_of(int n) {
@@ -173,12 +182,12 @@ struct Walk {
             row_unit = unit / output_units;
             output_unit = unit - row_unit * output_units;
         }
-        row = (row_unit * S::kClusterRows + rank % S::kClusterRows) * S::kRows;
-        output = (output_unit * S::kClusterOutputs + rank / S::kClusterRows) * S::kOutputs;
+        row = (row_unit * S::kClusterRows + static_cast<int>(rank % S::kClusterRows)) * S::kRows;
+        output = (output_unit * S::kClusterOutputs + static_cast<int>(rank / S::kClusterRows)) * S::kOutputs;
     }
 };
 
-// ---- producers: one thread for W, one for X ----
+// ---- producers: one warp for W, one for X, uniform throughout so that addresses live in uniform registers ----
 
 // A position in the ring, with the parity that tells whether its slot is empty.
 template <typename S>
@@ -226,13 +235,28 @@ struct WeightProducer {
     __device__ __forceinline__ void fetch(uint32_t stage, int count) {
         const uint32_t full = base + S::kFull + 8 * stage;
         const uint32_t slot = base + S::kRing + stage * S::kSlotBytes + S::kDepth * S::kXTile;
-        barrier_arrive_expecting(full, count * slot_bytes);
+        if (elected()) {
+            barrier_arrive_expecting(full, count * slot_bytes);
+            if (count == S::kDepth) {
+                copies<true>(slot, full, count);
+            } else {
+                copies<false>(slot, full, count);
+            }
+        }
+        __syncwarp();
+#pragma unroll
+        for (int i = 0; i < S::kPieces; i++) source[i] += S::kDepth * 8192;
+    }
+
+    template <bool kWhole>
+    __device__ __forceinline__ void copies(uint32_t slot, uint32_t full, int count) const {
+        if (S::kPieces == 1 && bytes[0] <= 0) return;
 #pragma unroll
         for (int depth = 0; depth < S::kDepth; depth++) {
-            if (S::kDepth > 1 && depth >= count) break;
+            if (!kWhole && depth >= count) break;
 #pragma unroll
             for (int i = 0; i < S::kPieces; i++) {
-                if (bytes[i] <= 0) continue;
+                if (S::kPieces > 1 && bytes[i] <= 0) continue;
                 const uint32_t to = slot + depth * S::kWTile + target[i];
                 if constexpr (S::kClusterRows == 1) {
                     copy_bytes(to, source[i] + depth * 8192, bytes[i], full, kPolicy);
@@ -243,8 +267,6 @@ struct WeightProducer {
                 }
             }
         }
-#pragma unroll
-        for (int i = 0; i < S::kPieces; i++) source[i] += S::kDepth * 8192;
     }
 };
 
@@ -280,55 +302,73 @@ __device__ __forceinline__ void produce_weights(const void* w, const int* rows, 
             slot.advance();
         }
     }
+    if constexpr (S::kCluster > 1) {
+        // A block stays until its neighbours have said all they have to say to its barriers.
+        for (int i = 0; i < S::kStages; i++) {
+            barrier_wait(p.base + S::kEmpty + 8 * slot.stage, slot.turn);
+            slot.advance();
+        }
+    }
+}
+
+// The copies of X for a slot; `before` counts those of earlier slots: the blocks that share rows take turns.
+template <typename S, bool kWhole>
+__device__ __forceinline__ void copies_of_rows(const Walk<S>& walk, const void* descriptor, uint32_t slot, uint32_t full,
+                                               int tile, int count, int boxes, uint32_t before) {
+    constexpr uint64_t kPolicy = S::kManyRows ? kEvictNormal : kEvictLast;
+#pragma unroll
+    for (int depth = 0; depth < S::kDepth; depth++) {
+        if (!kWhole && depth >= count) break;
+#pragma unroll
+        for (int box = 0; box < S::kBoxes; box++) {
+            if (!kWhole && box >= boxes) break;
+            const uint32_t to = slot + depth * S::kXTile + box * S::kBoxRows * 128;
+            const int x = (tile + depth) * 64;
+            const int y = walk.row + box * S::kBoxRows;
+            if constexpr (S::kClusterOutputs == 1) {
+                copy_tile(to, descriptor, full, x, y, kPolicy);
+            } else {
+                constexpr bool kSameTurns = S::kDepth * S::kBoxes % S::kClusterOutputs == 0;
+                const uint32_t turn = depth * S::kBoxes + box + (kSameTurns ? 0 : before);
+                if (turn % S::kClusterOutputs != walk.rank / S::kClusterRows) continue;
+                constexpr uint32_t kRow = S::kClusterOutputs == 2
+                                              ? 1 | 1 << S::kClusterRows
+                                              : 1 | 1 << S::kClusterRows | 1 << 2 * S::kClusterRows | 1 << 3 * S::kClusterRows;
+                const uint16_t blocks = kRow << walk.rank % S::kClusterRows;
+                copy_tile_to(to, descriptor, full, x, y, blocks, kPolicy);
+            }
+        }
+    }
 }
 
 template <typename S>
 __device__ __forceinline__ void produce_rows(const void* map, const int* rows, int k, int n) {
-    constexpr uint64_t kPolicy = S::kManyRows ? kEvictNormal : kEvictLast;
     constexpr int kBoxBytes = S::kBoxRows * 128;
-    constexpr int kCopies = S::kDepth * S::kBoxes;  // of a slot
     const uint32_t base = shared_address(shared);
     const int tiles = k / 64;
     const void* const descriptor = static_cast<const char*>(map) + (S::kBoxRows == 64 ? 0 : 128);
     descriptor_acquire(descriptor);
     dependencies_wait();
     Slot<S> slot;
-    uint32_t copies = 0;  // so far, in all; the blocks that share rows take turns at them
+    uint32_t copies = 0;  // so far
     for (Walk<S> walk(*rows, n); walk.more; walk.next()) {
         const int live = min(S::kRows, walk.rows - walk.row);
         const int boxes = live <= 0 ? 0 : (live + S::kBoxRows - 1) / S::kBoxRows;  // the others hold no live row
-        const uint32_t share = walk.rank / S::kClusterRows;
         for (int tile = 0; tile < tiles; tile += S::kDepth) {
             const int count = min(S::kDepth, tiles - tile);
             const uint32_t full = base + S::kFull + 8 * slot.stage;
             const uint32_t to = base + S::kRing + slot.stage * S::kSlotBytes;
             barrier_wait(base + S::kEmpty + 8 * slot.stage, slot.turn);
-            barrier_arrive_expecting(full, count * boxes * kBoxBytes);
-#pragma unroll
-            for (int depth = 0; depth < S::kDepth; depth++) {
-                if (S::kDepth > 1 && depth >= count) break;
-#pragma unroll
-                for (int box = 0; box < S::kBoxes; box++) {
-                    if (box >= boxes) break;
-                    const uint32_t at = to + depth * S::kXTile + box * kBoxBytes;
-                    const int x = (tile + depth) * 64;
-                    const int y = walk.row + box * S::kBoxRows;
-                    if constexpr (S::kClusterOutputs == 1) {
-                        copy_tile(at, descriptor, full, x, y, kPolicy);
-                    } else {
-                        const uint32_t copy = kCopies % S::kClusterOutputs == 0 ? depth * S::kBoxes + box
-                                                                                : copies + depth * S::kBoxes + box;
-                        if (copy % S::kClusterOutputs != share) continue;
-                        constexpr uint32_t kRow = S::kClusterOutputs == 2
-                                                      ? 1 | 1 << S::kClusterRows
-                                                      : 1 | 1 << S::kClusterRows | 1 << 2 * S::kClusterRows |
-                                                            1 << 3 * S::kClusterRows;
-                        const uint16_t blocks = kRow << walk.rank % S::kClusterRows;
-                        copy_tile_to(at, descriptor, full, x, y, blocks, kPolicy);
-                    }
+            if (elected()) {
+                barrier_arrive_expecting(full, count * boxes * kBoxBytes);
+                if (count == S::kDepth && boxes == S::kBoxes) {
+                    copies_of_rows<S, true>(walk, descriptor, to, full, tile, count, boxes, copies);
+                } else {
+                    copies_of_rows<S, false>(walk, descriptor, to, full, tile, count, boxes, copies);
                 }
             }
-            copies += kCopies;
+            __syncwarp();
+            copies += S::kDepth * S::kBoxes;
             slot.advance();
         }
     }
@@ -347,7 +387,7 @@ struct Place {
 
 template <typename S, typename Epilogue>
 __device__ __forceinline__ void consume(const Epilogue& epilogue, const int* rows, int k, int n) {
-    const int warpgroup = threadIdx.x / 128;
+    const int warpgroup = S::kWarpgroups == 1 ? 0 : __shfl_sync(0xFFFFFFFF, threadIdx.x / 128, 0);
     const int thread = threadIdx.x % 128;
     const uint32_t base = shared_address(shared);
     const int tiles = k / 64;
@@ -435,20 +475,18 @@ __device__ __forceinline__ void run(
     } else {
         cluster_sync();
     }
-    if (threadIdx.x >= 128 * S::kWarpgroups) {
+    const int warp = __shfl_sync(0xFFFFFFFF, threadIdx.x / 32, 0);
+    if (warp >= 4 * S::kWarpgroups) {
         if constexpr (S::kHandOver) registers_give<56>();
-        if (threadIdx.x == 128 * S::kWarpgroups) {
+        if (warp == 4 * S::kWarpgroups) {
             produce_weights<S>(w, rows, k, n);
-        } else if (threadIdx.x == 128 * S::kWarpgroups + 32) {
+        } else if (warp == 4 * S::kWarpgroups + 1) {
             produce_rows<S>(map, rows, k, n);
         }
-        __syncwarp();
     } else {
         if constexpr (S::kHandOver) registers_take<224>();
         consume<S>(epilogue, rows, k, n);
     }
-    // A block's memory stays until its neighbours have sent their last copy and their last arrival.
-    if constexpr (S::kCluster > 1) cluster_sync();
 }
 
 // Sixteen bytes a lane instead of four: in each group of four lanes, word i of lane t becomes word t of lane i.
