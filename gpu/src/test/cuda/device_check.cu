@@ -112,6 +112,9 @@ extern "C" __global__ void device_check_chain(const __grid_constant__ Chain a) {
     a.times[2] = static_cast<int64_t>(now());
 }
 
+// Lets the next kernel start and is done, without waiting for an earlier one. Grid: 1, 1 thread.
+extern "C" __global__ void device_check_hasty(const __grid_constant__ Nothing) { let_later_kernels_start(); }
+
 struct Wrong {
     int32_t* nowhere;
 };

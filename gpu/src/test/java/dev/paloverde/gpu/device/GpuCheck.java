@@ -3,11 +3,8 @@ package dev.paloverde.gpu.device;
 import com.sun.management.ThreadMXBean;
 import dev.paloverde.gpu.ErrorCode;
 import dev.paloverde.gpu.PaloverdeException;
-import java.io.File;
-import java.io.IOException;
 import java.lang.management.ManagementFactory;
 import java.nio.ByteBuffer;
-import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -16,9 +13,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
-import java.util.Objects;
 import java.util.Random;
-import java.util.concurrent.TimeUnit;
 
 /**
  * Tries the device package on a real GPU, without Maven, JUnit or network:
@@ -68,6 +63,8 @@ public final class GpuCheck {
         checks.put("graph", GpuCheck::graph);
         checks.put("failure while recording", GpuCheck::failureWhileRecording);
         checks.put("overlapping launches", GpuCheck::overlapping);
+        checks.put("a kernel that does not wait", GpuCheck::hasty);
+        checks.put("code compiled by the driver", GpuCheck::compiledByTheDriver);
         checks.put("threads", GpuCheck::threads);
         checks.put("out of memory", GpuCheck::outOfMemory);
         checks.put("leak", GpuCheck::leak);
@@ -433,6 +430,44 @@ public final class GpuCheck {
         }
     }
 
+    /** What a kernel does to the one behind it by ending without having waited; nothing is promised, so nothing can fail. */
+    private static String hasty() {
+        int rounds = 20;
+        int early = 0;
+        try (Device device = Device.open(0);
+                Stream stream = device.stream();
+                Module module = device.module("device_check");
+                Buffer memory = device.allocate(64);
+                HostBuffer host = device.pinned(64)) {
+            Kernel chain = module.kernel("device_check_chain");
+            Kernel hasty = module.kernel("device_check_hasty");
+            Arguments arguments = new Arguments();
+            for (int round = 0; round < rounds; round++) {
+                stream.fill(memory, 0, (byte) 0, 64);
+                stream.synchronize();
+                arguments.clear().pointer(memory).pointer(memory, 48).wide(1_000_000);
+                stream.launchOverlapping(chain, 1, 1, 1, 1, arguments);
+                stream.launchOverlapping(hasty, 1, 1, 1, 1, arguments.clear().integer(0));
+                arguments.clear().pointer(memory, 24).pointer(memory, 48).wide(0);
+                stream.launchOverlapping(chain, 1, 1, 1, 1, arguments);
+                stream.copyOut(memory, 0, host, 0, 64);
+                stream.synchronize();
+                early += host.view().getLong(24 + 8) < host.view().getLong(16) ? 1 : 0;
+            }
+        }
+        return "in " + early + " of " + rounds
+                + " rounds the kernel behind it did not wait for the one before it either";
+    }
+
+    private static String compiledByTheDriver() throws Exception {
+        ProcessBuilder builder = child("scale");
+        builder.environment().put("CUDA_FORCE_PTX_JIT", "1");
+        builder.environment().put("CUDA_CACHE_DISABLE", "1");
+        Commands.Outcome outcome = Commands.outcome(builder.start());
+        ensure(outcome.status() == 0, "child", outcome.output());
+        return "compute_80 runs";
+    }
+
     private static String threads() throws InterruptedException {
         try (Device device = Device.open(0);
                 Module module = device.module("device_check")) {
@@ -536,11 +571,11 @@ public final class GpuCheck {
         Path temporary = Files.createTempDirectory("gpu-check-");
         List<Process> children = new ArrayList<>();
         for (int i = 0; i < 4; i++) {
-            children.add(child("scale", "-Djava.io.tmpdir=" + temporary));
+            children.add(child("scale", "-Djava.io.tmpdir=" + temporary).start());
         }
         for (Process child : children) {
-            String said = new String(child.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
-            ensure(child.waitFor(60, TimeUnit.SECONDS) && child.exitValue() == 0, "child", said);
+            Commands.Outcome outcome = Commands.outcome(child);
+            ensure(outcome.status() == 0, "child", outcome.output());
         }
         try (java.util.stream.Stream<Path> left = Files.list(temporary)) {
             List<Path> files = left.filter(
@@ -560,11 +595,11 @@ public final class GpuCheck {
     }
 
     private static String fault() throws Exception {
-        Process child = child("fault");
-        String said = new String(child.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
-        ensure(child.waitFor(60, TimeUnit.SECONDS) && child.exitValue() == 0, "child", said);
+        Commands.Outcome outcome = Commands.outcome(child("fault").start());
+        ensure(outcome.status() == 0, "child", outcome.output());
         scaleInThisProcess(); // a fault is one process's own
-        return said.lines()
+        return outcome.output()
+                .lines()
                 .filter(line -> line.startsWith("fault: "))
                 .findFirst()
                 .orElseThrow();
@@ -680,16 +715,8 @@ public final class GpuCheck {
         }
     }
 
-    private static Process child(String half, String... options) throws IOException {
-        List<String> command = new ArrayList<>();
-        command.add(Path.of(System.getProperty("java.home"), "bin", "java").toString());
-        command.addAll(List.of(options));
-        command.addAll(List.of(
-                "-cp", Objects.requireNonNull(System.getProperty("java.class.path")), GpuCheck.class.getName(), half));
-        return new ProcessBuilder(command)
-                .redirectErrorStream(true)
-                .directory(new File("."))
-                .start();
+    private static ProcessBuilder child(String half, String... options) {
+        return new ProcessBuilder(Commands.java(GpuCheck.class, List.of(options), half)).redirectErrorStream(true);
     }
 
     private static List<Integer> boxed(int[] values) {
