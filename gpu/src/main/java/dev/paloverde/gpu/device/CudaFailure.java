@@ -77,6 +77,7 @@ final class CudaFailure {
                     CUresult.CUDA_ERROR_SYSTEM_NOT_READY,
                     CUresult.CUDA_ERROR_SYSTEM_DRIVER_MISMATCH,
                     CUresult.CUDA_ERROR_COMPAT_NOT_SUPPORTED_ON_DEVICE,
+                    CUresult.CUDA_ERROR_INVALID_IMAGE,
                     CUresult.CUDA_ERROR_NO_BINARY_FOR_GPU,
                     CUresult.CUDA_ERROR_INVALID_PTX,
                     CUresult.CUDA_ERROR_UNSUPPORTED_PTX_VERSION,
@@ -104,11 +105,13 @@ final class CudaFailure {
                         + " LD_LIBRARY_PATH, and install a newer driver";
             case CUresult.CUDA_ERROR_SYSTEM_NOT_READY ->
                 "the GPU is not ready: see that nvidia-persistenced, and on HGX hosts nvidia-fabricmanager, run";
-            case CUresult.CUDA_ERROR_NO_BINARY_FOR_GPU,
+            case CUresult.CUDA_ERROR_INVALID_IMAGE,
+                    CUresult.CUDA_ERROR_NO_BINARY_FOR_GPU,
                     CUresult.CUDA_ERROR_INVALID_PTX,
                     CUresult.CUDA_ERROR_UNSUPPORTED_PTX_VERSION,
                     CUresult.CUDA_ERROR_JIT_COMPILER_NOT_FOUND ->
-                "the kernels are not built for this GPU and driver: install a newer driver, or set device to cpu";
+                "the kernels are not built for this GPU and driver: they come of CUDA 13, whose driver is 580 or newer. Install"
+                        + " that, or set device to cpu";
             case CUresult.CUDA_ERROR_INVALID_CONTEXT ->
                 "the calling thread is not attached to the device: call Device.attach on it first";
             case CUresult.CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED,

@@ -63,6 +63,9 @@ public final class Device implements AutoCloseable {
         check(JCudaDriver.cuDeviceTotalMem(total, device), "cuDeviceTotalMem");
         this.totalBytes = total[0];
         this.launcher = Launcher.choose();
+        if (launcher.overlaps() && !overlaps()) {
+            LOG.info("{}: kernels run strictly one after another; they overlap on GPUs of capability 90 or more", this);
+        }
     }
 
     /**

@@ -6,8 +6,6 @@ import jcuda.driver.CUresult;
 import jcuda.driver.CUstream;
 import jcuda.driver.CUstreamCaptureMode;
 import jcuda.driver.JCudaDriver;
-import org.slf4j.Logger;
-import org.slf4j.LoggerFactory;
 
 /**
  * A queue of work on a device: copies and kernels run one after another, in the order they were queued, while the calling
@@ -22,10 +20,7 @@ public final class Stream extends Resource {
         }
     }
 
-    private static final Logger LOG = LoggerFactory.getLogger(Stream.class);
-
     private final Handle stream;
-    private boolean told;
 
     Stream(Device device, Handle stream) {
         super(device);
@@ -95,13 +90,13 @@ public final class Stream extends Resource {
     /**
      * Queues a kernel that may start while the kernel queued right before it still runs: as soon as all blocks of that one
      * have ended or executed {@code griddepcontrol.launch_dependents}. The kernel executes {@code griddepcontrol.wait}
-     * before it touches what an earlier one reads or writes (programmatic dependent launch, CUDA Programming Guide). Where
-     * the device or its driver has no such thing, it is {@link #launch(Kernel, int, int, int, int, Arguments)}, said once
-     * in the log. Parameters as there.
+     * before it touches what an earlier one reads or writes (programmatic dependent launch, CUDA Programming Guide). Some
+     * thread of every block that has work does so: the kernel behind waits for this one alone, so it is through this wait
+     * that it comes after all the others. Where the device has no such thing, as its log says, this is {@link #launch(Kernel,
+     * int, int, int, int, Arguments)}. Parameters as there.
      */
     public void launchOverlapping(Kernel kernel, int gridX, int gridY, int gridZ, int block, Arguments arguments) {
         if (!device().overlaps()) {
-            tell();
             launch(kernel, gridX, gridY, gridZ, block, arguments);
             return;
         }
@@ -184,13 +179,6 @@ public final class Stream extends Resource {
                         "launching " + kernel.name() + " on a grid of " + gridX + " x " + gridY + " x " + gridZ
                                 + " blocks of " + block + " threads with " + kernel.dynamicShared()
                                 + " bytes of dynamic shared memory");
-    }
-
-    private void tell() {
-        if (!told) {
-            told = true;
-            LOG.debug("{} runs kernels strictly one after another", device());
-        }
     }
 
     @Override

@@ -23,6 +23,9 @@ class CudaFailureTest {
         assertThat(code(100)).isEqualTo(ErrorCode.DEVICE_UNAVAILABLE); // no device
         assertThat(code(803)).isEqualTo(ErrorCode.DEVICE_UNAVAILABLE); // driver mismatch
         assertThat(code(209)).isEqualTo(ErrorCode.DEVICE_UNAVAILABLE); // no binary for this GPU
+        assertThat(CudaFailure.of(200, "cuModuleLoadData", "GPU 0"))
+                .hasMessageContaining("580 or newer"); // invalid image
+        assertThat(code(200)).isEqualTo(ErrorCode.DEVICE_UNAVAILABLE);
         assertThat(code(1)).isEqualTo(ErrorCode.ENGINE_FAILED); // invalid value
         assertThat(code(700)).isEqualTo(ErrorCode.ENGINE_FAILED); // illegal address
         for (int result = 1; result < 1000; result++) {
