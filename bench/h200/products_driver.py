@@ -92,11 +92,9 @@ class Family:
         entries = self.of(epilogue)
         heights = sorted({e.rows for e in entries})
         height = next((r for r in heights if r >= rows), heights[-1])
-        entries = sorted((e for e in entries if e.rows == height), key=lambda e: e.outputs)
-        for e in entries:
-            if -(-rows // height) * -(-n // e.outputs) * (2 if height == 256 else 1) <= self.processors:
-                return e
-        return entries[-1]
+        blocks = -(-rows // height) * (2 if height == 256 else 1)
+        return min((e for e in entries if e.rows == height),
+                   key=lambda e: (-(-blocks * -(-n // e.outputs) // self.processors) * (e.outputs + 16), e.outputs))
 
     def named(self, name):
         return next(e for e in self.entries if e.name == name)

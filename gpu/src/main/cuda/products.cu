@@ -79,8 +79,20 @@ __device__ __forceinline__ bool idle(const Place& place) {
     return place.row - static_cast<int>(threadIdx.x % 32 / 4) >= place.row_limit;
 }
 
+// An output's sum with its bias.
+__device__ __forceinline__ float with_bias(const Products& a, float sum, int output) {
+    return a.bias != nullptr ? __fadd_rn(sum, __ldg(a.bias + output)) : sum;
+}
+
+// Each epilogue takes a warpgroup's tile, or, from narrow kernels, a row's sums for `output` and output + 8 (`both`).
 struct Store {
     const Products& a;
+
+    __device__ __forceinline__ void finish_narrow(int row, int output, float low, float high, bool both) const {
+        __nv_bfloat16* const out = static_cast<__nv_bfloat16*>(a.out) + static_cast<int64_t>(row) * a.ld_out + output;
+        if (output < a.n) out[0] = __float2bfloat16_rn(with_bias(a, low, output));
+        if (both && output + 8 < a.n) out[8] = __float2bfloat16_rn(with_bias(a, high, output + 8));
+    }
 
     template <typename S>
     __device__ __forceinline__ void finish(float (&sums)[S::kOutputs / 2], const Place& place) const {
@@ -100,6 +112,13 @@ struct Store {
 
 struct Gated {
     const Products& a;
+
+    __device__ __forceinline__ void finish_narrow(int row, int output, float low, float high, bool) const {
+        if (output >= a.n) return;
+        const int column = output / 16 * 8 + output % 8;
+        static_cast<__nv_bfloat16*>(a.out)[static_cast<int64_t>(row) * a.ld_out + column] =
+            __float2bfloat16_rn(gate(with_bias(a, low, output), with_bias(a, high, output + 8)));
+    }
 
     template <typename S>
     __device__ __forceinline__ void finish(float (&sums)[S::kOutputs / 2], const Place& place) const {
@@ -124,27 +143,45 @@ struct Gated {
 struct Add {
     const Products& a;
 
+    __device__ __forceinline__ void finish_narrow(int row, int output, float low, float high, bool both) const {
+        float* const out = static_cast<float*>(a.out) + static_cast<int64_t>(row) * a.ld_out + output;
+        if (output < a.n) {
+            asm volatile("red.relaxed.gpu.global.add.f32 [%0], %1;" ::"l"(out), "f"(with_bias(a, low, output)) : "memory");
+        }
+        if (both && output + 8 < a.n) {
+            asm volatile("red.relaxed.gpu.global.add.f32 [%0], %1;" ::"l"(out + 8), "f"(with_bias(a, high, output + 8))
+                         : "memory");
+        }
+    }
+
     template <typename S>
     __device__ __forceinline__ void finish(float (&sums)[S::kOutputs / 2], const Place& place) const {
         if (idle(place)) return;
         if (a.bias != nullptr) add_bias(sums, a.bias, place.output, a.n);
+        // The additions are made in the L2 cache: nobody waits for the old values. Of two neighbouring lanes one takes four
+        // columns of the upper row, the other four of the lower.
+        const int odd = threadIdx.x % 2;
+        const int row = place.row + 8 * odd;
+        float* const out = static_cast<float*>(a.out) + static_cast<int64_t>(row) * a.ld_out;
 #pragma unroll
-        for (int half = 0; half < 2; half++) {
-            const int row = place.row + 8 * half;
+        for (int i = 0; i < S::kOutputs / 8; i++) {
+            const int column = place.output + 8 * i + threadIdx.x % 4 / 2 * 4;
+            const float other0 = __shfl_xor_sync(0xFFFFFFFF, odd ? sums[4 * i] : sums[4 * i + 2], 1);
+            const float other1 = __shfl_xor_sync(0xFFFFFFFF, odd ? sums[4 * i + 1] : sums[4 * i + 3], 1);
+            const float four[4] = {odd ? other0 : sums[4 * i], odd ? other1 : sums[4 * i + 1],
+                                   odd ? sums[4 * i + 2] : other0, odd ? sums[4 * i + 3] : other1};
             if (row >= place.row_limit) continue;
-            float* const out = static_cast<float*>(a.out) + static_cast<int64_t>(row) * a.ld_out;
+            if (column + 4 <= a.n) {
+                asm volatile("red.relaxed.gpu.global.add.v4.f32 [%0], {%1, %2, %3, %4};" ::"l"(out + column), "f"(four[0]),
+                             "f"(four[1]), "f"(four[2]), "f"(four[3])
+                             : "memory");
+            } else {
 #pragma unroll
-            for (int i = 0; i < S::kOutputs / 8; i++) {
-                const int column = place.output + 8 * i + threadIdx.x % 4 * 2;
-                // The addition is made in the L2 cache: nobody waits for the old value.
-                if (column + 1 < a.n) {
-                    asm volatile("red.relaxed.gpu.global.add.v2.f32 [%0], {%1, %2};" ::"l"(out + column),
-                                 "f"(sums[4 * i + 2 * half]), "f"(sums[4 * i + 2 * half + 1])
-                                 : "memory");
-                } else if (column < a.n) {
-                    asm volatile("red.relaxed.gpu.global.add.f32 [%0], %1;" ::"l"(out + column),
-                                 "f"(sums[4 * i + 2 * half])
-                                 : "memory");
+                for (int j = 0; j < 4; j++) {
+                    if (column + j < a.n) {
+                        asm volatile("red.relaxed.gpu.global.add.f32 [%0], %1;" ::"l"(out + column + j), "f"(four[j])
+                                     : "memory");
+                    }
                 }
             }
         }
@@ -272,72 +309,86 @@ extern "C" __global__ void __launch_bounds__(256) products_tile(const __grid_con
 constexpr int kHalf = 104 << 10;   // ring of a block that leaves room for one of the next kernel's beside it
 constexpr int kWhole = 225 << 10;  // ring of a block that has the multiprocessor to itself
 
+template <int kRows, int kOutputs, int kDepth>
+using Narrow = Shape<kRows, kOutputs, kDepth, kHalf, 1, 1, 0, true>;
+template <int kRows, int kOutputs, int kDepth, int kBudget = kHalf>
+using Few = Shape<kRows, kOutputs, kDepth, kBudget, 1, 1>;
+template <int kRows, int kOutputs, int kDepth>
+using Shared = Shape<kRows, kOutputs, kDepth, kWhole, 1, 2>;  // two blocks share the copies of X
+template <int kOutputs, int kDepth>
+using Many = Shape<128, kOutputs, kDepth, kWhole, 2, 1>;  // two blocks share the copies of W
+
 }  // namespace products
 
-// Kernels by epilogue, R, N; then the shape: rows of a block, outputs, depth, ring bytes, cluster rows, cluster outputs.
-#define PRODUCTS_FEW(KERNEL, name, type, code)                         \
-    KERNEL(name, type, code, 8, 16, 8, 16, 4, kHalf, 1, 1)             \
-    KERNEL(name, type, code, 8, 32, 8, 32, 4, kHalf, 1, 1)             \
-    KERNEL(name, type, code, 8, 64, 8, 64, 2, kHalf, 1, 1)             \
-    KERNEL(name, type, code, 8, 128, 8, 128, 1, kHalf, 1, 1)           \
-    KERNEL(name, type, code, 32, 16, 32, 16, 2, kHalf, 1, 2)           \
-    KERNEL(name, type, code, 32, 32, 32, 32, 2, kHalf, 1, 2)           \
-    KERNEL(name, type, code, 32, 64, 32, 64, 1, kHalf, 1, 1)           \
-    KERNEL(name, type, code, 32, 128, 32, 128, 1, kHalf, 1, 1)         \
-    KERNEL(name, type, code, 64, 16, 64, 16, 2, kHalf, 1, 4)           \
-    KERNEL(name, type, code, 64, 32, 64, 32, 2, kHalf, 1, 4)           \
-    KERNEL(name, type, code, 64, 64, 64, 64, 1, kHalf, 1, 2)           \
-    KERNEL(name, type, code, 64, 128, 64, 128, 1, kHalf, 1, 2)
+// Kernels by epilogue, R, N, and their shapes; measured in bench/h200/products.md.
+#define PRODUCTS_EVEN(KERNEL, name, type, code)     \
+    KERNEL(name, type, code, 8, 16, Narrow<8, 16, 4>)        \
+    KERNEL(name, type, code, 8, 32, Narrow<8, 32, 4>)        \
+    KERNEL(name, type, code, 8, 64, Few<8, 64, 2>)           \
+    KERNEL(name, type, code, 8, 128, Few<8, 128, 1>)         \
+    KERNEL(name, type, code, 8, 224, Few<8, 224, 1>)         \
+    KERNEL(name, type, code, 16, 16, Narrow<16, 16, 4>)      \
+    KERNEL(name, type, code, 16, 32, Narrow<16, 32, 4>)      \
+    KERNEL(name, type, code, 16, 64, Few<16, 64, 2>)         \
+    KERNEL(name, type, code, 16, 128, Few<16, 128, 1>)       \
+    KERNEL(name, type, code, 16, 224, Few<16, 224, 1>)       \
+    KERNEL(name, type, code, 32, 16, Narrow<32, 16, 2>)      \
+    KERNEL(name, type, code, 32, 32, Few<32, 32, 2>)         \
+    KERNEL(name, type, code, 32, 64, Few<32, 64, 1>)         \
+    KERNEL(name, type, code, 32, 128, Few<32, 128, 1>)       \
+    KERNEL(name, type, code, 32, 224, Few<32, 224, 1>)       \
+    KERNEL(name, type, code, 64, 16, Few<64, 16, 2>)         \
+    KERNEL(name, type, code, 64, 32, Shared<64, 32, 4>)      \
+    KERNEL(name, type, code, 64, 64, Shared<64, 64, 2>)      \
+    KERNEL(name, type, code, 64, 128, Shared<64, 128, 1>)    \
+    KERNEL(name, type, code, 64, 224, Shared<64, 224, 1>)    \
+    KERNEL(name, type, code, 128, 32, Few<128, 32, 1, kWhole>)   \
+    KERNEL(name, type, code, 128, 64, Few<128, 64, 1, kWhole>)   \
+    KERNEL(name, type, code, 128, 128, Few<128, 128, 1, kWhole>) \
+    KERNEL(name, type, code, 128, 224, Shared<128, 224, 1>)  \
+    KERNEL(name, type, code, 256, 32, Many<32, 1>)           \
+    KERNEL(name, type, code, 256, 64, Many<64, 1>)           \
+    KERNEL(name, type, code, 256, 128, Many<128, 1>)         \
+    KERNEL(name, type, code, 256, 192, Many<192, 1>)         \
+    KERNEL(name, type, code, 256, 224, Many<224, 1>)         \
+    KERNEL(name, type, code, 256, 256, Many<256, 1>)
 
-#define PRODUCTS_MANY(KERNEL, name, type, code)                        \
-    KERNEL(name, type, code, 128, 32, 128, 32, 1, kWhole, 1, 2)        \
-    KERNEL(name, type, code, 128, 64, 128, 64, 1, kWhole, 1, 2)        \
-    KERNEL(name, type, code, 128, 128, 128, 128, 1, kWhole, 1, 2)      \
-    KERNEL(name, type, code, 256, 32, 128, 32, 1, kWhole, 2, 2)        \
-    KERNEL(name, type, code, 256, 64, 128, 64, 1, kWhole, 2, 2)        \
-    KERNEL(name, type, code, 256, 128, 128, 128, 1, kWhole, 2, 1)      \
-    KERNEL(name, type, code, 256, 256, 128, 256, 1, kWhole, 2, 1)
+#define PRODUCTS_ALSO(KERNEL, name, type, code)     \
+    KERNEL(name, type, code, 8, 24, Narrow<8, 24, 4>)        \
+    KERNEL(name, type, code, 8, 48, Few<8, 48, 2>)           \
+    KERNEL(name, type, code, 16, 24, Narrow<16, 24, 4>)      \
+    KERNEL(name, type, code, 16, 48, Few<16, 48, 2>)         \
+    KERNEL(name, type, code, 32, 24, Few<32, 24, 2>)         \
+    KERNEL(name, type, code, 32, 48, Few<32, 48, 2>)         \
+    KERNEL(name, type, code, 64, 24, Shared<64, 24, 4>)      \
+    KERNEL(name, type, code, 64, 48, Shared<64, 48, 2>)      \
+    KERNEL(name, type, code, 256, 96, Many<96, 1>)
 
-#define PRODUCTS_PLAIN(KERNEL, name, type, code)                       \
-    PRODUCTS_FEW(KERNEL, name, type, code)                             \
-    KERNEL(name, type, code, 8, 24, 8, 24, 4, kHalf, 1, 1)             \
-    KERNEL(name, type, code, 8, 48, 8, 48, 2, kHalf, 1, 1)             \
-    KERNEL(name, type, code, 32, 24, 32, 24, 2, kHalf, 1, 2)           \
-    KERNEL(name, type, code, 32, 48, 32, 48, 1, kHalf, 1, 2)           \
-    KERNEL(name, type, code, 64, 24, 64, 24, 2, kHalf, 1, 4)           \
-    KERNEL(name, type, code, 64, 48, 64, 48, 1, kHalf, 1, 4)           \
-    PRODUCTS_MANY(KERNEL, name, type, code)
+#define PRODUCTS_PLAIN(KERNEL, name, type, code)     \
+    PRODUCTS_EVEN(KERNEL, name, type, code)          \
+    PRODUCTS_ALSO(KERNEL, name, type, code)
 
-#define PRODUCTS_GATED(KERNEL, name, type, code)                       \
-    PRODUCTS_FEW(KERNEL, name, type, code)                             \
-    KERNEL(name, type, code, 8, 224, 8, 224, 1, kHalf, 1, 1)           \
-    KERNEL(name, type, code, 32, 224, 32, 224, 1, kHalf, 1, 1)         \
-    KERNEL(name, type, code, 64, 224, 64, 224, 1, kHalf, 1, 2)         \
-    KERNEL(name, type, code, 128, 224, 128, 224, 1, kWhole, 1, 2)      \
-    PRODUCTS_MANY(KERNEL, name, type, code)
+#define PRODUCTS_LOGITS(KERNEL, name, type, code)            \
+    KERNEL(name, type, code, 8, 128, Few<8, 128, 1>)         \
+    KERNEL(name, type, code, 64, 128, Shared<64, 128, 1>)    \
+    KERNEL(name, type, code, 256, 256, Many<256, 1>)
 
-#define PRODUCTS_LOGITS(KERNEL, name, type, code)                      \
-    KERNEL(name, type, code, 8, 128, 8, 128, 1, kHalf, 1, 1)           \
-    KERNEL(name, type, code, 64, 128, 64, 128, 1, kHalf, 1, 2)         \
-    KERNEL(name, type, code, 256, 256, 128, 256, 1, kWhole, 2, 1)
-
-#define PRODUCTS_KERNEL(name, type, code, r, outputs, height, ...)                                                        \
-    extern "C" __global__ void __cluster_dims__(products::Shape<height, __VA_ARGS__>::kCluster)                           \
-        __launch_bounds__(products::Shape<height, __VA_ARGS__>::kThreads, 1)                                              \
-            products_##name##_r##r##_n##outputs(const __grid_constant__ products::Products a) {                         \
-        products::run<products::Shape<height, __VA_ARGS__>, products::type>(a);                                           \
+#define PRODUCTS_KERNEL(name, type, code, r, outputs, ...)                                             \
+    extern "C" __global__ void __cluster_dims__(products::__VA_ARGS__::kCluster)                       \
+        __launch_bounds__(products::__VA_ARGS__::kThreads, 1)                                          \
+            products_##name##_r##r##_n##outputs(const __grid_constant__ products::Products a) {        \
+        products::run<products::__VA_ARGS__, products::type>(a);                                       \
     }
-#define PRODUCTS_ENTRY(name, type, code, r, outputs, height, ...)                                    \
-    {code, r, outputs, products::Shape<height, __VA_ARGS__>::kCluster,                               \
-     products::Shape<height, __VA_ARGS__>::kThreads, products::Shape<height, __VA_ARGS__>::kSharedBytes, 0, 0},
+#define PRODUCTS_ENTRY(name, type, code, r, outputs, ...)                                              \
+    {code, r, outputs, products::__VA_ARGS__::kCluster, products::__VA_ARGS__::kThreads,               \
+     products::__VA_ARGS__::kSharedBytes, 0, 0},
 #define PRODUCTS_COUNT(...) +1
 #define PRODUCTS_ALL(KERNEL)                 \
     PRODUCTS_PLAIN(KERNEL, store, Store, 0)  \
     PRODUCTS_PLAIN(KERNEL, add, Add, 1)      \
-    PRODUCTS_GATED(KERNEL, gated, Gated, 2)  \
+    PRODUCTS_EVEN(KERNEL, gated, Gated, 2)    \
     PRODUCTS_LOGITS(KERNEL, logits, Logits, 3)
 
-using products::kHalf;
 using products::kWhole;
 
 PRODUCTS_ALL(PRODUCTS_KERNEL)

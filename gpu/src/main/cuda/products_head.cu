@@ -168,15 +168,26 @@ __device__ __forceinline__ double gumbel(uint64_t bits) {
     return -log(-log(uniform));
 }
 
-// gumbel(bits) to within 1e-4. Near 1, where log(u) is small, from 1 - u, by its series; lg2.approx is off by 2^-22 at most.
+// gumbel(bits) to within 2e-4, of the upper word where that is enough: u or 1 - u, the smaller, is then known to 1.2e-4 of
+// itself. lg2.approx is off by 2^-22 at most; near u = 1, where log(u) is small, it is had from 1 - u by its series.
 __device__ __forceinline__ float gumbel_about(uint64_t bits) {
-    const uint64_t number = bits >> 12;  // u = (number + 1/2) 2^-52
-    const uint64_t complement = ~bits >> 12;  // 1 - u = (complement + 1/2) 2^-52
-    const float rest = __fmaf_rn(__ull2float_rn(complement), 0x1p-52f, 0x1p-53f);
-    const float uniform = __fmaf_rn(__ull2float_rn(number), 0x1p-52f, 0x1p-53f);
-    const float series = rest * (1 + rest * (0.5f + rest * (0.33333334f + rest * 0.25f)));
-    const float minus_log = rest < 0.015625f ? series : -0.69314718f * log_base_2(uniform);
-    return -0.69314718f * log_base_2(minus_log);
+    const uint32_t word = static_cast<uint32_t>(bits >> 32);
+    const bool upper = word >> 31 != 0;
+    const uint32_t end = upper ? ~word : word;
+    float distance = __fmaf_rn(__uint2float_rn(end), 0x1p-32f, 0x1p-33f);  // from the nearer of 0 and 1
+    if (end < 4096) {
+        distance = __fmaf_rn(__ull2float_rn((upper ? ~bits : bits) >> 12), 0x1p-52f, 0x1p-53f);
+    }
+    const float series = distance * (1 + distance * (0.5f + distance * (0.33333334f + distance * 0.25f)));
+    const float logarithm = -0.69314718f * log_base_2(upper ? 1 - distance : distance);
+    return -0.69314718f * log_base_2(upper && distance < 0.015625f ? series : logarithm);
+}
+
+// The greatest of a warp's values; not a number if one of them is none.
+__device__ __forceinline__ float highest(float value) {
+    const int bits = __float_as_int(value);
+    const int most = __reduce_max_sync(kAll, bits ^ (bits >> 31 & 0x7FFFFFFF));
+    return __int_as_float(most ^ (most >> 31 & 0x7FFFFFFF));
 }
 
 // Twice what the single-precision value of a token near the best may be off; generous.
@@ -211,8 +222,7 @@ struct ChooseEpilogue {
             if (output + lane + 32 * i >= a.n) about[i] = -INFINITY;
             best = fmaxf(best, about[i]);
         }
-#pragma unroll
-        for (int step = 16; step > 0; step /= 2) best = fmaxf(best, __shfl_xor_sync(kAll, best, step));
+        best = highest(best);
         const float line = best - margin(best);
         int mine = -1;   // the first of this lane's tokens that may win
         bool alone = true;

@@ -26,8 +26,11 @@ using namespace hopper;
 constexpr int least(int a, int b) { return a < b ? a : b; }
 
 // kRows: 8, 16, 32, or 64 a warpgroup. kBudget: bytes of shared memory for the ring. kScratch: bytes of it for the epilogue.
-template <int kRows_, int kOutputs_, int kDepth_, int kBudget, int kClusterRows_, int kClusterOutputs_, int kScratch_ = 0>
+// kNarrow: warps of 16 outputs each multiply with mma.sync, whose chain over k is the shortest in time; else warpgroups with wgmma.
+template <int kRows_, int kOutputs_, int kDepth_, int kBudget, int kClusterRows_, int kClusterOutputs_, int kScratch_ = 0,
+          bool kNarrow_ = false>
 struct Shape {
+    static constexpr bool kNarrow = kNarrow_;
     static constexpr int kRows = kRows_;
     static constexpr int kOutputs = kOutputs_;
     static constexpr int kDepth = kDepth_;
@@ -37,7 +40,9 @@ struct Shape {
     static constexpr int kWarpgroups = kRows <= 64 ? 1 : kRows / 64;
     // Two warpgroups of consumers need more registers than an even share: then a whole warpgroup gives up its own.
     static constexpr bool kHandOver = kWarpgroups == 2;
-    static constexpr int kThreads = 128 * kWarpgroups + (kHandOver ? 128 : 64);
+    static constexpr int kConsumers = kNarrow ? (kOutputs + 15) / 16 : kWarpgroups;  // that release a slot
+    static constexpr int kConsumerWarps = kNarrow ? kConsumers : 4 * kWarpgroups;
+    static constexpr int kThreads = 32 * kConsumerWarps + (kHandOver ? 128 : 64);
     static constexpr int kGroupRows = least(kRows, 64);  // of a warpgroup
     static constexpr int kBoxRows = kRows < 64 ? 8 : 64;
     static constexpr int kBoxes = kRows / kBoxRows;
@@ -52,13 +57,16 @@ struct Shape {
     static constexpr int kFull = 0;
     static constexpr int kEmpty = kFull + 8 * kStages;
     static constexpr int kRing = 1024;
-    static constexpr int kBeyond = kRows < 64 && kXTile + kDepth * kWTile < 8192 ? 8192 - kXTile - kDepth * kWTile : 0;
+    static constexpr int kBeyond = kNarrow ? kOutputs % 16 * 128
+                                   : kRows < 64 && kXTile + kDepth * kWTile < 8192 ? 8192 - kXTile - kDepth * kWTile
+                                                                                   : 0;
     static constexpr int kScratch = kRing + kStages * kSlotBytes + kBeyond;
     static constexpr int kSharedBytes = kScratch + kScratch_;
     // Many rows: row blocks innermost, in sections, so that the blocks at work share rows and outputs in the L2 cache.
     // Few: outputs innermost; a block's first outputs are then known before the rows are.
     static constexpr bool kManyRows = kClusterRows > 1;
     static constexpr int kSection = 8;
+    static_assert(!kNarrow || (kCluster == 1 && kRows <= 64 && kDepth % 2 == 0), "narrow shapes");
     static_assert(kOutputs % 8 == 0 && kWShare % 8 == 0, "groups of 8 rows keep the swizzle");
     static_assert(kStages >= 2 && kSharedBytes <= 232448, "a block has 227 KiB of shared memory");
 };
@@ -348,6 +356,7 @@ __device__ __forceinline__ void produce_rows(const void* map, const int* rows, i
     const int tiles = k / 64;
     const void* const descriptor = static_cast<const char*>(map) + (S::kBoxRows == 64 ? 0 : 128);
     descriptor_acquire(descriptor);
+    asm volatile("prefetch.tensormap [%0];" ::"l"(descriptor) : "memory");
     dependencies_wait();
     Slot<S> slot;
     uint32_t copies = 0;  // so far
@@ -458,6 +467,130 @@ __device__ __forceinline__ void consume(const Epilogue& epilogue, const int* row
     }
 }
 
+// ---- narrow consumer ----
+
+__device__ __forceinline__ void load_matrices(uint32_t (&words)[4], uint32_t address) {
+    asm volatile("ldmatrix.sync.aligned.m8n8.x4.shared.b16 {%0, %1, %2, %3}, [%4];"
+                 : "=r"(words[0]), "=r"(words[1]), "=r"(words[2]), "=r"(words[3])
+                 : "r"(address)
+                 : "memory");
+}
+
+// What 64 columns of W (16 outputs) and X (kRows rows) are in a warp's registers.
+template <typename S>
+struct Fragments {
+    uint32_t w[4][4];
+    uint32_t x[S::kRows / 8][2][4];
+
+    // `w_at`, `x_at`: this lane's addresses in the tiles.
+    __device__ __forceinline__ void load(uint32_t w_at, uint32_t x_at) {
+#pragma unroll
+        for (int step = 0; step < 4; step++) load_matrices(w[step], w_at ^ 32 * step);
+#pragma unroll
+        for (int group = 0; group < S::kRows / 8; group++) {
+#pragma unroll
+            for (int half = 0; half < 2; half++) load_matrices(x[group][half], (x_at + 1024 * group) ^ 64 * half);
+        }
+    }
+
+    __device__ __forceinline__ void multiply(float (&sums)[S::kRows / 8][4]) const {
+#pragma unroll
+        for (int step = 0; step < 4; step++) {
+#pragma unroll
+            for (int group = 0; group < S::kRows / 8; group++) {
+                float(&d)[4] = sums[group];
+                asm volatile(
+                    "mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32 {%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9}, "
+                    "{%0, %1, %2, %3};"
+                    : "+f"(d[0]), "+f"(d[1]), "+f"(d[2]), "+f"(d[3])
+                    : "r"(w[step][0]), "r"(w[step][1]), "r"(w[step][2]), "r"(w[step][3]),
+                      "r"(x[group][step / 2][step % 2 * 2]), "r"(x[group][step / 2][step % 2 * 2 + 1]));
+            }
+        }
+    }
+};
+
+template <typename S, typename Epilogue>
+__device__ __forceinline__ void consume_narrow(const Epilogue& epilogue, const int* rows, int k, int n) {
+    const int warp = __shfl_sync(0xFFFFFFFF, threadIdx.x / 32, 0);
+    const int lane = threadIdx.x % 32;
+    const uint32_t ring = shared_address(shared) + S::kRing;
+    const uint32_t barriers = shared_address(shared);
+    const int tiles = k / 64;
+    // Addresses of rows for ldmatrix; chunks of a row are swizzled by the row.
+    const uint32_t w_at = ring + S::kDepth * S::kXTile + (16 * warp + lane % 16) * 128 + (lane / 16 ^ lane % 8) * 16;
+    const uint32_t x_at = ring + lane % 8 * 128 + (lane / 8 ^ lane % 8) * 16;
+    dependencies_wait();
+    const int live = *rows;
+    uint32_t stage = 0;
+    uint32_t turn = 0;
+    const auto await = [&]() { barrier_wait(barriers + S::kFull + 8 * stage, turn); };
+    const auto advance = [&]() {
+        if (++stage == S::kStages) {
+            stage = 0;
+            turn ^= 1;
+        }
+    };
+    const auto release = [&](uint32_t slot) {
+        __syncwarp();
+        if (lane == 0) barrier_arrive(barriers + S::kEmpty + 8 * slot);
+    };
+    for (Walk<S> walk(live, n); walk.more; walk.next()) {
+        float sums[S::kRows / 8][4];
+#pragma unroll
+        for (int i = 0; i < S::kRows / 8; i++) {
+#pragma unroll
+            for (int j = 0; j < 4; j++) sums[i][j] = 0;
+        }
+        Fragments<S> fragments[2];
+        int tile = 0;
+        if (tile + S::kDepth <= tiles) {
+            await();
+            fragments[0].load(w_at + stage * S::kSlotBytes, x_at + stage * S::kSlotBytes);
+        }
+        for (; tile + S::kDepth <= tiles; tile += S::kDepth) {
+            const uint32_t here = stage;
+#pragma unroll
+            for (int depth = 0; depth < S::kDepth; depth++) {
+                // The next fragments are on their way while these are multiplied.
+                if (depth + 1 < S::kDepth) {
+                    fragments[(depth + 1) % 2].load(w_at + here * S::kSlotBytes + (depth + 1) * S::kWTile,
+                                                    x_at + here * S::kSlotBytes + (depth + 1) * S::kXTile);
+                } else {
+                    advance();
+                    if (tile + 2 * S::kDepth <= tiles) {
+                        await();
+                        fragments[0].load(w_at + stage * S::kSlotBytes, x_at + stage * S::kSlotBytes);
+                    }
+                }
+                fragments[depth % 2].multiply(sums);
+            }
+            release(here);
+        }
+        if (tile < tiles) {  // a slot that is not full
+            await();
+#pragma unroll 1
+            for (int depth = 0; depth < tiles - tile; depth++) {
+                fragments[0].load(w_at + stage * S::kSlotBytes + depth * S::kWTile,
+                                  x_at + stage * S::kSlotBytes + depth * S::kXTile);
+                fragments[0].multiply(sums);
+            }
+            release(stage);
+            advance();
+        }
+        // This lane has outputs lane / 4 and 8 more of the warp's 16, and of each eight rows 2 * (lane % 4) and the next.
+        const int limit = min(live, walk.row + S::kRows);
+        const int output = walk.output + 16 * warp + lane / 4;
+        const bool both = S::kOutputs % 16 == 0 || warp + 1 < S::kConsumers;
+#pragma unroll
+        for (int group = 0; group < S::kRows / 8; group++) {
+            const int row = walk.row + 8 * group + lane % 4 * 2;
+            if (row < limit) epilogue.finish_narrow(row, output, sums[group][0], sums[group][2], both);
+            if (row + 1 < limit) epilogue.finish_narrow(row + 1, output, sums[group][1], sums[group][3], both);
+        }
+    }
+}
+
 template <typename S, typename Epilogue>
 __device__ __forceinline__ void run(
     const Epilogue& epilogue, const void* map, const void* w, const int* rows, int k, int n) {
@@ -466,7 +599,7 @@ __device__ __forceinline__ void run(
         const uint32_t base = shared_address(shared);
         for (int i = 0; i < S::kStages; i++) {
             barrier_init(base + S::kFull + 8 * i, 2);
-            barrier_init(base + S::kEmpty + 8 * i, S::kWarpgroups * S::kCluster);
+            barrier_init(base + S::kEmpty + 8 * i, S::kConsumers * S::kCluster);
         }
         barrier_init_fence();
     }
@@ -476,16 +609,20 @@ __device__ __forceinline__ void run(
         cluster_sync();
     }
     const int warp = __shfl_sync(0xFFFFFFFF, threadIdx.x / 32, 0);
-    if (warp >= 4 * S::kWarpgroups) {
+    if (warp >= S::kConsumerWarps) {
         if constexpr (S::kHandOver) registers_give<56>();
-        if (warp == 4 * S::kWarpgroups) {
+        if (warp == S::kConsumerWarps) {
             produce_weights<S>(w, rows, k, n);
-        } else if (warp == 4 * S::kWarpgroups + 1) {
+        } else if (warp == S::kConsumerWarps + 1) {
             produce_rows<S>(map, rows, k, n);
         }
     } else {
         if constexpr (S::kHandOver) registers_take<224>();
-        consume<S>(epilogue, rows, k, n);
+        if constexpr (S::kNarrow) {
+            consume_narrow<S>(epilogue, rows, k, n);
+        } else {
+            consume<S>(epilogue, rows, k, n);
+        }
     }
 }
 
