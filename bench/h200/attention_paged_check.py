@@ -2,14 +2,13 @@
 prefill, tiles, grids, plans, batches and page numbers. attention_paged_check.py FOLDER [seed]: the folder of
 attention_paged_build.sh. Exits with 1 when something fails."""
 
-import math
 import random
 import sys
 import time
 
 import torch
 
-from attention_paged_driver import NO_WINDOW, Cache, Kernels, Step
+from attention_paged_driver import NO_WINDOW, Cache, Kernels, Step, tiles
 
 DEVICE = "cuda"
 failures = []
@@ -83,7 +82,7 @@ def accuracy(kernels, width, heads, group, page_tokens, lengths, rows, window, t
              spread=1.0):
     generator = random.Random(seed)
     torch.manual_seed(seed)
-    name = f"width {width} heads {heads} group {group} page {page_tokens} lengths {lengths} rows {rows} window {window} tile {tile} slots {slots} tree {tree}"
+    name = f"width {width} heads {heads} group {group} page {page_tokens} lengths {lengths[:8]} rows {rows[:8]} window {window} tile {tile} slots {slots} tree {tree}"
     pages = sum(-(-l // page_tokens) for l in lengths) + 5
     table = table_for(lengths, page_tokens, pages, generator)
     cache = Cache(pages, layers, heads, page_tokens, width, fill=float("nan"))  # what was never written stays out
@@ -183,7 +182,7 @@ def same_bits(kernels, width, heads, group, page_tokens, length, window, seed, p
 
     others = [(generator.randint(1, 3000), 1) for _ in range(5)] + [(700, 333)]
     start = length - rows
-    for tile in (16, 64):
+    for tile in tiles(width):
         compare([(length, rows)], f"tile {tile}", tile, generator.choice(page_choices), 64, None, [])
         compare([(length, rows)], f"tile {tile}, beside others, 3 blocks", tile, generator.choice(page_choices), 4096, 3, others,
                 slot_rows=tile)
@@ -322,7 +321,7 @@ def main():
     kernels = Kernels(folder)
     began = time.time()
     for width in (8, 16, 24, 32, 40, 64, 72, 80, 96, 112, 128, 192, 256):
-        for tile in (16, 64):
+        for tile in tiles(width):
             for window in (None, generator.choice([1, 17, 100, 300, 2500])):
                 group = generator.choice([1, 3, 4, 6, 8, 16])
                 lengths = [1, generator.choice([63, 64, 65]), generator.choice([255, 256, 257]), generator.choice([2047, 2048, 2049]),
@@ -334,6 +333,7 @@ def main():
                          tree=generator.random() < 0.3, spread=generator.choice([1.0, 4.0]))
     accuracy(kernels, 128, 2, 8, 16, [20000, 9000], [1, 7], None, 16, 1000, seed)
     accuracy(kernels, 128, 1, 4, 16, [70000], [1], None, 64, 1000, seed)
+    accuracy(kernels, 128, 1, 4, 64, [9000, 70], [600, 40], None, 128, 1000, seed)
     accuracy(kernels, 64, 1, 2, 16, [generator.randint(1, 40) for _ in range(2500)], [1] * 2500, None, 16, 100, seed)
     accuracy(kernels, 64, 2, 4, 16, [1], [1], None, 16, 0, seed)
     print(f"accuracy done, {time.time() - began:.0f} s; worst {worst[0]:.2f} of the bar: {worst[1]}", flush=True)

@@ -6,7 +6,6 @@ import struct
 import torch
 
 NO_WINDOW = 0x7FFFFFFF
-SECTION_SLOTS = 1024
 
 _cuda = ctypes.CDLL("libcuda.so.1")
 
@@ -44,11 +43,23 @@ class Module:
         return list(values)
 
 
-def launch(function, blocks, threads, shared, packed):
+class _Attribute(ctypes.Structure):
+    _fields_ = [("id", ctypes.c_int), ("pad", ctypes.c_int), ("value", ctypes.c_int), ("rest", ctypes.c_char * 60)]
+
+
+class _Config(ctypes.Structure):
+    _fields_ = [("grid", ctypes.c_uint * 3), ("block", ctypes.c_uint * 3), ("shared", ctypes.c_uint),
+                ("stream", ctypes.c_void_p), ("attributes", ctypes.POINTER(_Attribute)), ("count", ctypes.c_uint)]
+
+
+def launch(function, blocks, threads, shared, packed, programmatic=True):
+    """programmatic: the kernel may start while the one before it ends."""
     buffer = ctypes.create_string_buffer(packed, len(packed))
     params = (ctypes.c_void_p * 1)(ctypes.addressof(buffer))
-    stream = ctypes.c_void_p(torch.cuda.current_stream().cuda_stream)
-    _check(_cuda.cuLaunchKernel(function, blocks, 1, 1, threads, 1, 1, shared, stream, params, None), "launch")
+    attribute = _Attribute(id=6, value=1)
+    config = _Config((blocks, 1, 1), (threads, 1, 1), shared, torch.cuda.current_stream().cuda_stream,
+                     ctypes.pointer(attribute), 1 if programmatic else 0)
+    _check(_cuda.cuLaunchKernelEx(ctypes.byref(config), function, params, None), "cuLaunchKernelEx")
 
 
 class Kernels:
@@ -72,6 +83,11 @@ class Kernels:
         return self.attention[name]
 
 
+def tiles(width):
+    """Rows of a tile, of the kernels that there are for a width."""
+    return (16, 64, 128) if 32 < width <= 128 else (16, 64)
+
+
 def held(width):
     return next(w for w in (32, 64, 96, 128, 256) if w >= width)
 
@@ -91,7 +107,7 @@ class Cache:
 class Step:
     """Sequences of a step, on the device. lengths: keys of each sequence, the new rows' own included; rows: new rows."""
 
-    def __init__(self, kernels, cache, table, lengths, rows, group, tile, window=None, slots=SECTION_SLOTS, slot_rows=None,
+    def __init__(self, kernels, cache, table, lengths, rows, group, tile, window=None, slots=1024, slot_rows=None,
                  blocks=None, scale=None, max_sequences=None, max_rows=None):
         self.kernels, self.cache, self.table = kernels, cache, table
         self.group, self.tile, self.window = group, tile, window or NO_WINDOW
@@ -139,10 +155,11 @@ class Step:
             self.cache.layers, self.cache.heads, self.group, self.cache.width, self.window, self.slot_rows, self.slots,
             self.items, self.scale)
 
-    def attend(self, query, out, layer=0, visible=None, merge_blocks=None):
+    def attend(self, query, out, layer=0, visible=None, merge=True):
         packed = self.argument(query, out, layer, visible)
         launch(self.function, self.blocks, self.info[0], self.info[1], packed)
-        launch(self.kernels.merge, merge_blocks or 2 * self.kernels.processors, 256, 0, packed)
+        if merge:
+            launch(self.kernels.merge, 2 * self.kernels.processors, 256, 0, packed)
 
     def prepare(self, query, key, value, layer=0, query_gain=None, key_gain=None, cosine=None, sine=None,
                 rotary_positions=None, epsilon=1e-6):
