@@ -2,6 +2,7 @@ package dev.paloverde.gpu.device;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
@@ -162,6 +163,34 @@ class KernelFamilyTest {
         assertThat(Commands.run("bash", script, "--check").output()).contains("attention_forward", "device_check");
 
         assertThat(Commands.run("bash", script, "nope").output()).contains("there is no family nope");
+    }
+
+    @Test
+    void theBuildRefusesAStack(@TempDir Path copy) throws Exception {
+        assumeTrue(Commands.found("nvcc"), "needs nvcc");
+        Path cuda = copy.resolve("gpu/src/main/cuda");
+        copy(SOURCES.resolve("../../bin"), copy.resolve("bin"));
+        copy(SOURCES.resolve("main/c"), copy.resolve("gpu/src/main/c"));
+        Files.createDirectories(cuda);
+        Files.writeString(cuda.resolve("families"), "fit sm_90a\nstacked sm_90a\n");
+        String kernel = """
+                struct Arguments { int *numbers; int count; };
+                extern "C" __global__ void %s(const __grid_constant__ Arguments a) {
+                    int held[64] = {0};
+                    for (int i = 0; i < a.count; i++) held[%s] += i;
+                    for (int i = 0; i < 64; i++) a.numbers[i] = held[i];
+                }
+                """;
+        Files.writeString(cuda.resolve("fit.cu"), kernel.formatted("fit", "7"));
+        Files.writeString(cuda.resolve("stacked.cu"), kernel.formatted("stacked", "a.numbers[i] & 63"));
+        Commands.Outcome outcome =
+                Commands.run("bash", copy.resolve("bin/build-kernels").toString());
+        assertThat(outcome.status()).isEqualTo(1);
+        assertThat(outcome.output()).contains("256 bytes stack frame", "stacked.cu is not fit for use");
+        try (Stream<Path> made = Files.list(copy.resolve("gpu/src/main/resources/dev/paloverde/gpu/cuda"))) {
+            assertThat(made.map(path -> path.getFileName().toString()))
+                    .containsExactlyInAnyOrder("fit.fatbin", "fit.json");
+        }
     }
 
     private static void copy(Path from, Path to) throws IOException {
