@@ -101,6 +101,9 @@ public final class Settings implements Serializable {
             "Where the engine computes: auto takes a GPU where there is one. The kernels that computed are part"
                     + " of every row's receipt; a device that was asked for and is not there is an error.");
 
+    /** Ends the description of a limit that the engine can choose. */
+    private static final String SUITS = " 0 for what suits the device.";
+
     // Input
 
     /** Malformed texts. */
@@ -272,26 +275,26 @@ public final class Settings implements Serializable {
             "CPU threads that the kernels of an engine may use; 0 for all processors.");
 
     /** Sequences in flight. */
-    public static final Setting<Integer> MAX_SEQUENCES =
-            Setting.whole("max-sequences", 64, 1, 65536, RESOURCE, ALL, "The most sequences in flight in an engine.");
+    public static final Setting<Integer> MAX_SEQUENCES = Setting.whole(
+            "max-sequences", 0, 0, 65536, RESOURCE, ALL, "The most sequences in flight in an engine;" + SUITS);
 
     /** Rows of a step. */
     public static final Setting<Integer> STEP_TOKENS = Setting.whole(
             "step-tokens",
-            512,
-            1,
+            0,
+            0,
             1 << 20,
             RESOURCE,
             ALL,
-            "The most tokens of one forward step; a longer prefill is cut into chunks.");
+            "The most tokens of one forward step; a longer prefill is cut into chunks;" + SUITS);
 
     /** Page size. */
-    public static final Setting<Integer> PAGE_TOKENS =
-            Setting.whole("page-tokens", 16, 1, 1024, RESOURCE, ALL, "Positions in a page of the key-value cache.");
+    public static final Setting<Integer> PAGE_TOKENS = Setting.whole(
+            "page-tokens", 0, 0, 1024, RESOURCE, ALL, "Positions in a page of the key-value cache;" + SUITS);
 
     /** Cache size. */
     public static final Setting<Long> KV_MEMORY =
-            Setting.bytes("kv-memory", "256m", 1 << 16, 1L << 50, ALL, "Memory for the key-value cache of an engine.");
+            Setting.bytes("kv-memory", "0", 0, 1L << 50, ALL, "Memory for the key-value cache of an engine;" + SUITS);
 
     /** Tokens waiting. */
     public static final Setting<Integer> MAX_QUEUED_TOKENS = Setting.whole(

@@ -86,10 +86,12 @@ final class BatchingEngine implements Engine {
         }
     }
 
-    private BatchingEngine(LoadedModel loaded, EngineOptions options) {
-        this.options = options;
+    private BatchingEngine(LoadedModel loaded, EngineOptions asked) {
         this.loaded = loaded;
         this.model = loaded.model();
+        model.reserve(asked.resolve(loaded.kernels().limits()).stepTokens());
+        // the cache takes its share of what the activations have left
+        this.options = asked.resolve(loaded.kernels().limits());
         this.thread = Thread.currentThread();
         this.kernelsVersion = loaded.kernels().version();
         KvLayout layout = model.kvLayout(options.pageTokens());
@@ -97,7 +99,6 @@ final class BatchingEngine implements Engine {
         int pages = pages(pageBytes);
         this.pool = new PagePool(pages);
         this.scheduler = new Scheduler(pool, options, pageBytes, this::copyPage);
-        model.reserve(options.stepTokens());
         this.readout = new Readout(loaded.kernels(), model, options);
         this.cache = loaded.kernels().cache(layout, pages);
         LOG.info(
@@ -514,6 +515,11 @@ final class BatchingEngine implements Engine {
         try (cache) {
             readout.close();
         }
+    }
+
+    /** {@return the limits it works within, none of them 0} */
+    EngineOptions options() {
+        return options;
     }
 
     /** {@return the version of the kernels that compute} */

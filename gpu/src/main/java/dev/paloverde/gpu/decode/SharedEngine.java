@@ -44,6 +44,11 @@ public final class SharedEngine implements AutoCloseable {
         return engine.kernelsVersion();
     }
 
+    /** {@return the limits it works within, none of them 0} */
+    public EngineOptions options() {
+        return engine.options();
+    }
+
     boolean isOf(BatchingEngine other) {
         return engine == other;
     }
