@@ -22,7 +22,7 @@ public final class CpuKernels extends Kernels {
     private static final Logger LOG = LoggerFactory.getLogger(CpuKernels.class);
 
     /** Changes whenever a bit of any result does. */
-    private static final String VERSION = "cpu-fp32-1";
+    static final String VERSION = "cpu-fp32-1";
 
     /** Rows of which the sums of one panel stay in the second-level cache. */
     private static final int TILES_AT_A_TIME = 32;

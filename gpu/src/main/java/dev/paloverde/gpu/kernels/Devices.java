@@ -2,13 +2,18 @@ package dev.paloverde.gpu.kernels;
 
 import dev.paloverde.gpu.ErrorCode;
 import dev.paloverde.gpu.PaloverdeException;
+import dev.paloverde.gpu.device.Device;
 import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /** Where kernels are opened by the name of a device. */
 public final class Devices {
     private static final Logger LOG = LoggerFactory.getLogger(Devices.class);
+
+    private static final Pattern CUDA = Pattern.compile("cuda(?::(\\d{1,3}))?");
 
     /** Whether this JVM's log says already what {@code auto} is. */
     private static final AtomicBoolean SAID = new AtomicBoolean();
@@ -19,7 +24,7 @@ public final class Devices {
      * Opens kernels. {@code cpu} is always there. {@code cuda} is a GPU or an error, never something else. {@code auto}
      * takes the best there is and says in the log what that was and why.
      *
-     * @param device {@code auto}, {@code cpu} or {@code cuda}
+     * @param device {@code auto}, {@code cpu}, {@code cuda} for the first GPU of the process, {@code cuda:1} for its second
      * @param threads CPU threads to compute with, the caller's included; at least 1
      * @return kernels that the caller closes
      * @throws PaloverdeException {@code INVALID_OPTION} for another device or fewer threads; {@code DEVICE_UNAVAILABLE}
@@ -30,27 +35,62 @@ public final class Devices {
             throw new PaloverdeException(
                     ErrorCode.INVALID_OPTION, "threads is " + threads + "; give at least 1 for the CPU kernels");
         }
-        return switch (device) {
-            case "cpu" -> openCpu(threads);
-            case "cuda" ->
-                throw new PaloverdeException(
-                        ErrorCode.DEVICE_UNAVAILABLE,
-                        "device cuda: this build of Paloverde has no CUDA kernels; set device to cpu or auto, or use a build"
-                                + " that has them");
-            case "auto" -> {
-                Kernels kernels = openCpu(threads);
-                if (!SAID.getAndSet(true)) {
-                    LOG.info(
-                            "device auto: {}, since this build of Paloverde has no CUDA kernels; for more speed give it more"
-                                    + " threads, or use a build with CUDA kernels on a host with an NVIDIA driver",
-                            kernels.description());
+        if (device.equals("cpu")) {
+            return openCpu(threads);
+        }
+        if (device.equals("auto")) {
+            return openBest(threads);
+        }
+        return new CudaKernels(ordinal(device));
+    }
+
+    /**
+     * {@return the {@link Kernels#version} that a device computes with} For {@code cuda} this needs no GPU: a driver plans
+     * for executors that have one.
+     *
+     * @param device as in {@link #open}; {@code auto} is what this host has
+     */
+    public static String version(String device) {
+        if (device.equals("cpu")) {
+            return CpuKernels.VERSION;
+        }
+        if (!device.equals("auto")) {
+            ordinal(device);
+            return CudaKernels.VERSION;
+        }
+        try (Kernels kernels = open(device, 1)) {
+            return kernels.version();
+        }
+    }
+
+    /** {@return the number in {@code cuda:1}; 0 for {@code cuda}} */
+    private static int ordinal(String device) {
+        Matcher matcher = CUDA.matcher(device);
+        if (!matcher.matches()) {
+            throw new PaloverdeException(
+                    ErrorCode.INVALID_OPTION,
+                    "device is \"" + device + "\"; use auto, cpu, cuda, or cuda:1 for the second GPU of the process");
+        }
+        return matcher.group(1) == null ? 0 : Integer.parseInt(matcher.group(1));
+    }
+
+    private static Kernels openBest(int threads) {
+        String reason = Device.obstacle().orElse(null);
+        if (reason == null) {
+            try {
+                return new CudaKernels(0);
+            } catch (PaloverdeException e) {
+                if (e.code() != ErrorCode.DEVICE_UNAVAILABLE) {
+                    throw e;
                 }
-                yield kernels;
+                reason = e.getMessage();
             }
-            default ->
-                throw new PaloverdeException(
-                        ErrorCode.INVALID_OPTION, "device is \"" + device + "\"; use auto, cpu or cuda");
-        };
+        }
+        Kernels kernels = openCpu(threads);
+        if (!SAID.getAndSet(true)) {
+            LOG.info("device auto: {}, since no GPU can be used: {}", kernels.description(), reason);
+        }
+        return kernels;
     }
 
     private static Kernels openCpu(int threads) {

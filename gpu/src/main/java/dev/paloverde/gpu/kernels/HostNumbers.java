@@ -23,6 +23,15 @@ final class HostNumbers {
         }
     }
 
+    /** Rounds to the nearest bf16, to the even one of two. */
+    static short floatToBf16(float number) {
+        int bits = Float.floatToRawIntBits(number);
+        if (Float.isNaN(number)) {
+            return (short) (bits >>> 16 | 0x40);
+        }
+        return (short) (bits + 0x7fff + (bits >>> 16 & 1) >>> 16);
+    }
+
     /** IEEE 754 binary16 to binary32. */
     static float halfToFloat(short half) {
         int sign = (half & 0x8000) << 16;

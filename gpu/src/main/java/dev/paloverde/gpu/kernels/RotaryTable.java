@@ -40,6 +40,16 @@ final class RotaryTable {
         positions = target;
     }
 
+    /** {@return [positions, half] at least as far as was asked for} */
+    float[] cosines() {
+        return cosines;
+    }
+
+    /** {@return [positions, half] at least as far as was asked for} */
+    float[] sines() {
+        return sines;
+    }
+
     /** Turns one head. */
     void turn(float[] values, int offset, int position) {
         int row = position * half;

@@ -1,0 +1,186 @@
+package dev.paloverde.gpu.kernels;
+
+import dev.paloverde.gpu.device.Arguments;
+import dev.paloverde.gpu.device.Buffer;
+import dev.paloverde.gpu.device.Kernel;
+import java.nio.ByteBuffer;
+
+/**
+ * What is wanted of the output projection on a GPU: the log-probability of a token, a token to be chosen, or logits of few
+ * rows. The first two are found while the product is made: of each row, 128 tokens at a time leave a few numbers, which a
+ * second kernel puts together.
+ */
+final class CudaHead implements TokenChooser, AutoCloseable {
+    /** The most rows that are chosen for at once. */
+    private static final int CHOOSE_ROWS = 256;
+
+    /** Rows that are scored at once: enough that the projection is read once for many. */
+    static final int SCORE_ROWS = 4096;
+
+    private static final int BLOCK_TOKENS = 128;
+    private static final int SCORE_BYTES = 16;
+    private static final int CHOOSE_BYTES = 32;
+    private static final int DRAW_BYTES = 32;
+    private static final int FINISH_THREADS = 128;
+
+    private final CudaKernels kernels;
+    private final CudaProducts products;
+    private final Kernel scoreFinish;
+    private final Kernel chooseFinish;
+    private final Arguments arguments = new Arguments();
+
+    /** Targets or draws of the rows, then what comes out: token, log-probability, flag. */
+    private final Buffer asked;
+
+    private final Buffer answers;
+    private Buffer workspace;
+
+    CudaHead(CudaKernels kernels, CudaProducts products) {
+        this.kernels = kernels;
+        this.products = products;
+        scoreFinish = products.finish("products_score_finish");
+        chooseFinish = products.finish("products_choose_finish");
+        asked = kernels.device().allocate((long) DRAW_BYTES * SCORE_ROWS);
+        answers = kernels.device().allocate(12L * SCORE_ROWS);
+    }
+
+    @Override
+    public int rows() {
+        return CHOOSE_ROWS;
+    }
+
+    void score(CudaTensor hidden, CudaMatrix head, int[] targets, float[] logProbabilities, int[] best) {
+        for (int first = 0; first < hidden.rows(); first += SCORE_ROWS) {
+            score(hidden, first, Math.min(SCORE_ROWS, hidden.rows() - first), head, targets, logProbabilities, best);
+        }
+    }
+
+    private void score(
+            CudaTensor hidden,
+            int first,
+            int rows,
+            CudaMatrix head,
+            int[] targets,
+            float[] logProbabilities,
+            int[] best) {
+        if (first > 0) {
+            throw Shapes.wrong(hidden.rows() + " rows to score, and " + SCORE_ROWS + " at a time");
+        }
+        CudaStaging.Piece piece = kernels.staging().piece(4 * rows);
+        for (int row = 0; row < rows; row++) {
+            piece.bytes().putInt(4 * row, targets[row]);
+        }
+        piece.send(asked, 0);
+        reserve((long) SCORE_BYTES * rows * (blocks(head) + 1));
+        arguments
+                .clear()
+                .pointer(hidden.descriptor())
+                .pointer(head.tiles())
+                .nothing()
+                .pointer(kernels.rows(rows))
+                .pointer(asked)
+                .pointer(workspace)
+                .pointer(answers, 4L * SCORE_ROWS)
+                .pointer(answers)
+                .pointer(answers, 8L * SCORE_ROWS)
+                .integer(head.paddedColumns())
+                .integer(head.rows())
+                .integer(0)
+                .integer(0)
+                .integer(0)
+                .integer(0);
+        products.launch(products.form(CudaProducts.Epilogue.SCORE, rows, head.rows()), arguments);
+        kernels.launch(scoreFinish, rows, 1, FINISH_THREADS, arguments);
+        answer(rows, best, logProbabilities);
+    }
+
+    @Override
+    public void choose(Tensor hidden, Matrix head, Draws draws, int[] tokens, float[] logProbabilities) {
+        CudaTensor from = kernels.own(hidden, CudaTensor.class);
+        CudaMatrix projection = kernels.own(head, CudaMatrix.class);
+        int rows = hidden.rows();
+        Shapes.atLeast(CHOOSE_ROWS, rows, "most rows of a choice", "rows");
+        CudaStaging.Piece piece = kernels.staging().piece(DRAW_BYTES * rows);
+        ByteBuffer out = piece.bytes();
+        for (int row = 0; row < rows; row++) {
+            int at = DRAW_BYTES * row;
+            out.putFloat(at, draws.temperatures()[row]);
+            out.putInt(at + 4, draws.positions()[row]);
+            out.putInt(at + 8, draws.purpose());
+            out.putInt(at + 12, draws.streams()[row]);
+            out.putInt(at + 16, draws.keys0()[row]);
+            out.putInt(at + 20, draws.keys1()[row]);
+            out.putLong(at + 24, 0);
+        }
+        piece.send(asked, 0);
+        reserve((long) CHOOSE_BYTES * rows * blocks(projection));
+        arguments
+                .clear()
+                .pointer(from.descriptor())
+                .pointer(projection.tiles())
+                .nothing()
+                .pointer(kernels.rows(rows))
+                .pointer(asked)
+                .pointer(workspace)
+                .pointer(answers)
+                .pointer(answers, 4L * SCORE_ROWS)
+                .pointer(answers, 8L * SCORE_ROWS)
+                .integer(projection.paddedColumns())
+                .integer(projection.rows())
+                .integer(0)
+                .integer(0)
+                .integer(0)
+                .integer(0);
+        products.launch(products.form(CudaProducts.Epilogue.CHOOSE, rows, projection.rows()), arguments);
+        kernels.launch(chooseFinish, rows, 1, FINISH_THREADS, arguments);
+        answer(rows, tokens, logProbabilities);
+    }
+
+    /** Fetches what came out. */
+    private void answer(int rows, int[] tokens, float[] logProbabilities) {
+        ByteBuffer bytes = kernels.staging().fetch(answers, 0, 12 * SCORE_ROWS);
+        for (int row = 0; row < rows; row++) {
+            tokens[row] = bytes.getInt(4 * row);
+            boolean number = bytes.getInt(8 * SCORE_ROWS + 4 * row) == 0;
+            logProbabilities[row] = number ? bytes.getFloat(4 * SCORE_ROWS + 4 * row) : Float.NaN;
+        }
+    }
+
+    void logits(CudaTensor hidden, CudaMatrix head, float[] out) {
+        int rows = hidden.rows();
+        int stride = (head.rows() + 7) / 8 * 8;
+        reserve(4L * stride * rows);
+        products.multiply(CudaProducts.Epilogue.LOGITS, hidden, head, null, workspace, stride, rows);
+        int most = (int) (kernels.staging().capacity() / 4);
+        for (int row = 0; row < rows; row++) {
+            for (int first = 0; first < head.rows(); first += most) {
+                int count = Math.min(most, head.rows() - first);
+                ByteBuffer bytes = kernels.staging().fetch(workspace, 4L * ((long) row * stride + first), 4 * count);
+                bytes.asFloatBuffer().get(out, row * head.rows() + first, count);
+            }
+        }
+    }
+
+    private static int blocks(CudaMatrix head) {
+        return (head.rows() + BLOCK_TOKENS - 1) / BLOCK_TOKENS;
+    }
+
+    private void reserve(long bytes) {
+        if (workspace == null || workspace.bytes() < bytes) {
+            if (workspace != null) {
+                kernels.staging().synchronize();
+                workspace.close();
+            }
+            workspace = kernels.device().allocate(bytes);
+        }
+    }
+
+    @Override
+    public void close() {
+        asked.close();
+        answers.close();
+        if (workspace != null) {
+            workspace.close();
+        }
+    }
+}

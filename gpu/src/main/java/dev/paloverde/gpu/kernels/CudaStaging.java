@@ -1,0 +1,87 @@
+package dev.paloverde.gpu.kernels;
+
+import dev.paloverde.gpu.device.Buffer;
+import dev.paloverde.gpu.device.Device;
+import dev.paloverde.gpu.device.HostBuffer;
+import dev.paloverde.gpu.device.Stream;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+
+/**
+ * Pinned memory that small things pass through on their way to the GPU and back. Pieces are handed out one behind the other
+ * and all come back at once, when the stream has been waited for.
+ */
+final class CudaStaging implements AutoCloseable {
+    private static final int ALIGNMENT = 256;
+
+    private final Stream stream;
+    private final HostBuffer memory;
+    private long next;
+
+    CudaStaging(Device device, Stream stream, long bytes) {
+        this.stream = stream;
+        this.memory = device.pinned(bytes);
+    }
+
+    /** {@return its size in bytes: the most that a piece may have} */
+    long capacity() {
+        return memory.bytes();
+    }
+
+    /** A piece of pinned memory, to be filled and sent. */
+    final class Piece {
+        private final long offset;
+        private final ByteBuffer bytes;
+
+        private Piece(long offset, int size) {
+            this.offset = offset;
+            this.bytes = memory.view().slice((int) offset, size).order(ByteOrder.LITTLE_ENDIAN);
+        }
+
+        /** {@return the memory, little-endian, from 0} */
+        ByteBuffer bytes() {
+            return bytes;
+        }
+
+        /** Queues the copy of the whole piece. */
+        void send(Buffer to, long at) {
+            stream.copyIn(memory, offset, to, at, bytes.capacity());
+        }
+    }
+
+    /** {@return a piece to fill; it may wait for the stream, if too much is on its way} */
+    Piece piece(int size) {
+        return new Piece(reserve(size), size);
+    }
+
+    /** Waits for the stream; {@return what lies on the device, valid until the next piece is asked for} */
+    ByteBuffer fetch(Buffer from, long at, int size) {
+        long offset = reserve(size);
+        stream.copyOut(from, at, memory, offset, size);
+        synchronize();
+        return memory.view().slice((int) offset, size).order(ByteOrder.LITTLE_ENDIAN);
+    }
+
+    /** Waits until all that is queued is done, and takes all pieces back. */
+    void synchronize() {
+        stream.synchronize();
+        next = 0;
+    }
+
+    private long reserve(int size) {
+        if (size > memory.bytes()) {
+            throw Shapes.wrong(size + " bytes do not pass through " + memory.bytes() + " bytes of pinned memory");
+        }
+        if (next + size > memory.bytes()) {
+            synchronize();
+        }
+        long offset = next;
+        next = Math.min(memory.bytes(), (next + size + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT);
+        return offset;
+    }
+
+    @Override
+    public void close() {
+        memory.close();
+    }
+}
