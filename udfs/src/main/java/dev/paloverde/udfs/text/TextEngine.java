@@ -21,7 +21,7 @@ final class TextEngine implements AutoCloseable {
         this.shared = shared;
         this.engine = shared.engine();
         this.meter = EngineMeter.of(spec, engine);
-        this.places = spec.options().maxSequences();
+        this.places = shared.options().maxSequences();
     }
 
     /**
@@ -37,7 +37,7 @@ final class TextEngine implements AutoCloseable {
                 settings.value(Settings.KV_MEMORY),
                 settings.value(Settings.MAX_QUEUED_TOKENS));
         EngineSpec spec = new EngineSpec(
-                TextModel.path(settings), TextModel.device(settings), TextModel.threads(settings), options);
+                TextModel.path(settings), TaskDevice.of(settings), TextModel.threads(settings), options);
         String fingerprint = settings.value(Settings.MODEL_FINGERPRINT);
         return new TextEngine(fingerprint.isEmpty() ? Engines.acquire(spec) : Engines.acquire(spec, fingerprint), spec);
     }

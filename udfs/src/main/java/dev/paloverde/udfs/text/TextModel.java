@@ -4,7 +4,6 @@ import dev.paloverde.gpu.ErrorCode;
 import dev.paloverde.gpu.PaloverdeException;
 import dev.paloverde.gpu.decode.Receipt;
 import dev.paloverde.gpu.kernels.Devices;
-import dev.paloverde.gpu.kernels.Kernels;
 import dev.paloverde.gpu.model.ModelDirectory;
 import dev.paloverde.gpu.model.Tokenizer;
 import dev.paloverde.udfs.Operation;
@@ -50,9 +49,8 @@ public record TextModel(ModelDirectory directory) {
      * @throws PaloverdeException of job scope
      */
     public static Receipt receipt(Settings settings, Operation operation) {
-        try (ModelDirectory directory = ModelDirectory.open(path(settings));
-                Kernels kernels = Devices.open(device(settings), threads(settings))) {
-            return receipt(directory.fingerprint(), kernels.version(), settings, operation);
+        try (ModelDirectory directory = ModelDirectory.open(path(settings))) {
+            return receipt(directory.fingerprint(), Devices.version(device(settings)), settings, operation);
         }
     }
 
