@@ -1,0 +1,271 @@
+package dev.paloverde.gpu.decode;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.ObjectMapper;
+import dev.paloverde.gpu.kernels.Devices;
+import dev.paloverde.gpu.kernels.Kernels;
+import dev.paloverde.gpu.kernels.KvCache;
+import dev.paloverde.gpu.kernels.StepBatch;
+import dev.paloverde.gpu.kernels.Tensor;
+import dev.paloverde.gpu.model.LanguageModel;
+import dev.paloverde.gpu.model.ModelDirectory;
+import java.io.DataOutputStream;
+import java.io.IOException;
+import java.io.OutputStream;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Locale;
+import java.util.Random;
+import java.util.concurrent.CompletableFuture;
+import java.util.function.Function;
+import java.util.stream.IntStream;
+import java.util.stream.StreamSupport;
+
+/**
+ * Runs an engine as the programs of {@code bench/h200} ask for, on whatever device. Prints JSON, one object a line, and
+ * exits with 1 where something is not as it has to be.
+ *
+ * <pre>
+ * logits MODEL DEVICE PROMPTS.json OUT     fp32 little-endian, [positions of all prompts, vocabulary]
+ * greedy MODEL DEVICE PROMPTS.json COUNT   tokens that greedy decoding appends to each prompt
+ * invariance MODEL DEVICE ROWS             the same requests in other company: the same bits?
+ * speed MODEL DEVICE SEQUENCES PROMPT OUTPUT REPEATS   tokens per second of generating
+ * scoring MODEL DEVICE ROWS TOKENS REPEATS             tokens per second of scoring
+ * </pre>
+ */
+public final class EngineProbe {
+    private static final ObjectMapper JSON = new ObjectMapper();
+    private static final int PAGE_TOKENS = 16;
+
+    private EngineProbe() {}
+
+    /** See the class. */
+    public static void main(String[] arguments) throws IOException {
+        Path model = Path.of(arguments[1]);
+        String device = arguments[2];
+        boolean right = switch (arguments[0]) {
+            case "logits" -> logits(model, device, prompts(arguments[3]), Path.of(arguments[4]));
+            case "greedy" -> greedy(model, device, prompts(arguments[3]), Integer.parseInt(arguments[4]));
+            case "invariance" -> invariance(model, device, Integer.parseInt(arguments[3]));
+            case "speed" -> speed(model, device, integers(arguments, 3));
+            case "scoring" -> scoring(model, device, integers(arguments, 3));
+            default -> throw new IllegalArgumentException("what is " + arguments[0]);
+        };
+        Engines.closeIdle();
+        System.exit(right ? 0 : 1);
+    }
+
+    private static int[] integers(String[] arguments, int from) {
+        return Arrays.stream(arguments).skip(from).mapToInt(Integer::parseInt).toArray();
+    }
+
+    private static List<int[]> prompts(String file) throws IOException {
+        JsonNode lists = JSON.readTree(Path.of(file).toFile());
+        return StreamSupport.stream(lists.spliterator(), false)
+                .map(list -> StreamSupport.stream(list.spliterator(), false)
+                        .mapToInt(JsonNode::intValue)
+                        .toArray())
+                .toList();
+    }
+
+    private static boolean logits(Path folder, String device, List<int[]> prompts, Path out) throws IOException {
+        int longest = prompts.stream().mapToInt(prompt -> prompt.length).max().orElse(1);
+        int[] pages = IntStream.range(0, longest / PAGE_TOKENS + 1)
+                .map(page -> longest / PAGE_TOKENS - page)
+                .toArray();
+        try (ModelDirectory directory = ModelDirectory.open(folder);
+                Kernels kernels = Devices.open(device, 2);
+                LanguageModel model = directory.load(kernels);
+                KvCache cache = kernels.cache(model.kvLayout(PAGE_TOKENS), pages.length);
+                OutputStream stream = Files.newOutputStream(out);
+                DataOutputStream file = new DataOutputStream(new java.io.BufferedOutputStream(stream, 1 << 20))) {
+            model.reserve(longest);
+            for (int[] prompt : prompts) {
+                int[] positions = IntStream.range(0, prompt.length).toArray();
+                Tensor hidden = model.forward(
+                        new StepBatch(prompt, positions, new int[] {0, prompt.length}, new int[][] {pages}), cache);
+                float[] numbers = new float[prompt.length * model.vocabulary()];
+                kernels.logits(hidden, model.head(), numbers);
+                ByteBuffer bytes = ByteBuffer.allocate(4 * numbers.length).order(ByteOrder.LITTLE_ENDIAN);
+                bytes.asFloatBuffer().put(numbers);
+                file.write(bytes.array());
+            }
+        }
+        return true;
+    }
+
+    private static boolean greedy(Path folder, String device, List<int[]> prompts, int count) throws IOException {
+        EngineSpec spec = new EngineSpec(folder, device, 2, new EngineOptions(64, 2048, 16, 256L << 20, 1 << 24));
+        try (SharedEngine shared = Engines.acquire(spec)) {
+            List<CompletableFuture<Generation>> futures = prompts.stream()
+                    .map(prompt -> shared.engine()
+                            .generate(new GenerationRequest(RowKey.of(prompt), prompt, Sampling.greedy(count))))
+                    .toList();
+            for (CompletableFuture<Generation> future : futures) {
+                System.out.println(JSON.writeValueAsString(future.join().tokens()));
+            }
+        }
+        return true;
+    }
+
+    private static boolean invariance(Path folder, String device, int rows) throws IOException {
+        List<EngineOptions> ways = List.of(
+                new EngineOptions(64, 8192, 16, 512L << 20, 1 << 24),
+                new EngineOptions(1, 64, 16, 64L << 20, 1 << 24),
+                new EngineOptions(3, 77, 32, 64L << 20, 1 << 24),
+                new EngineOptions(17, 1000, 64, 64L << 20, 1 << 24),
+                new EngineOptions(256, 2048, 16, 1L << 30, 1 << 24));
+        List<List<String>> results = new ArrayList<>();
+        for (EngineOptions options : ways) {
+            try (SharedEngine shared = Engines.acquire(new EngineSpec(folder, device, 2, options))) {
+                results.add(answers(shared, rows));
+            }
+            Engines.closeIdle();
+        }
+        int different = 0;
+        String example = "";
+        for (List<String> other : results) {
+            for (int i = 0; i < other.size(); i++) {
+                if (!other.get(i).equals(results.get(0).get(i))) {
+                    different++;
+                    example = "request " + i + ": " + results.get(0).get(i) + " became " + other.get(i);
+                }
+            }
+        }
+        System.out.printf(
+                Locale.ROOT,
+                "{\"bench\":\"engine-invariance\",\"ways\":%d,\"answers\":%d,\"different\":%d}%n",
+                ways.size(),
+                results.get(0).size(),
+                different);
+        if (different > 0) {
+            System.out.println(example.substring(0, Math.min(2000, example.length())));
+        }
+        return different == 0;
+    }
+
+    private static List<String> answers(SharedEngine shared, int rows) {
+        Random random = new Random(3);
+        int vocabulary = shared.directory().configuration().vocabulary();
+        List<CompletableFuture<String>> futures = new ArrayList<>();
+        for (int row = 0; row < rows; row++) {
+            int[] tokens = random.ints(2 + random.nextInt(row % 8 == 0 ? 900 : 150), 0, vocabulary)
+                    .toArray();
+            float temperature = new float[] {0, 0.7f, 1}[row % 3];
+            Sampling sampling = new Sampling(
+                    1 + random.nextInt(40), temperature, row % 5 == 4 ? 20 : 0, 1, 0, 1, List.of(), true, 7);
+            futures.add(shared.engine()
+                    .generate(new GenerationRequest(RowKey.of(tokens), tokens, sampling))
+                    .thenApply(made -> Arrays.toString(made.tokens()) + " " + (row(made.logProbability(), sampling))));
+            futures.add(shared.engine()
+                    .score(new ScoringRequest(tokens, 512, 256))
+                    .thenApply(scores -> Arrays.toString(scores.logProbabilities()) + scores.greedy()));
+        }
+        return futures.stream().map(CompletableFuture::join).toList();
+    }
+
+    private static String row(double logProbability, Sampling sampling) {
+        return sampling.maxTokens() + ": " + logProbability;
+    }
+
+    private static boolean speed(Path folder, String device, int[] sizes) throws IOException {
+        int sequences = sizes[0];
+        int prompt = sizes[1];
+        int output = sizes[2];
+        EngineOptions options = new EngineOptions(
+                sequences,
+                Math.max(512, Math.min(8192, sequences * prompt)),
+                64,
+                kvBytes(folder, sequences, prompt + output),
+                1L << 30);
+        try (SharedEngine shared = Engines.acquire(new EngineSpec(folder, device, 4, options))) {
+            int vocabulary = shared.directory().configuration().vocabulary();
+            for (int repeat = 0; repeat <= sizes[3]; repeat++) {
+                List<int[]> prompts = random(repeat, sequences, prompt, vocabulary);
+                double first = time(shared, prompts, tokens -> generation(tokens, 1));
+                EngineMetrics before = shared.engine().metrics();
+                double whole = time(shared, prompts, tokens -> generation(tokens, output));
+                EngineMetrics after = shared.engine().metrics();
+                if (repeat > 0) {
+                    System.out.printf(
+                            Locale.ROOT,
+                            "{\"bench\":\"decode\",\"case\":{\"batch\":%d,\"prompt\":%d,\"output\":%d},\"tokens_per_second\":%.1f,"
+                                    + "\"with_prefill\":%.1f,\"prefill_seconds\":%.4f,\"seconds\":%.4f,\"steps\":%d,\"step_seconds\":%.4f}%n",
+                            sequences,
+                            prompt,
+                            output,
+                            sequences * (output - 1.0) / (whole - first),
+                            sequences * (double) output / whole,
+                            first,
+                            whole,
+                            after.steps() - before.steps(),
+                            (after.stepNanos() - before.stepNanos()) / 1e9);
+                }
+            }
+        }
+        return true;
+    }
+
+    private static Function<Engine, CompletableFuture<?>> generation(int[] tokens, int count) {
+        Sampling sampling = new Sampling(count, 0, 0, 1, 0, 1, List.of(), true, 0);
+        return engine -> engine.generate(new GenerationRequest(RowKey.of(tokens), tokens, sampling));
+    }
+
+    private static boolean scoring(Path folder, String device, int[] sizes) throws IOException {
+        int rows = sizes[0];
+        int length = sizes[1];
+        EngineOptions options =
+                new EngineOptions(rows, 8192, 64, kvBytes(folder, Math.min(rows, 8192 / length + 2), length), 1L << 30);
+        try (SharedEngine shared = Engines.acquire(new EngineSpec(folder, device, 4, options))) {
+            int vocabulary = shared.directory().configuration().vocabulary();
+            for (int repeat = 0; repeat <= sizes[2]; repeat++) {
+                List<int[]> texts = random(repeat, rows, length, vocabulary);
+                double seconds = time(
+                        shared,
+                        texts,
+                        tokens -> engine -> engine.score(new ScoringRequest(tokens, length, length / 2)));
+                if (repeat > 0) {
+                    System.out.printf(
+                            Locale.ROOT,
+                            "{\"bench\":\"score\",\"case\":{\"rows\":%d,\"tokens\":%d},\"tokens_per_second\":%.0f}%n",
+                            rows,
+                            length,
+                            rows * (length - 1.0) / seconds);
+                }
+            }
+        }
+        return true;
+    }
+
+    private static List<int[]> random(int seed, int rows, int length, int vocabulary) {
+        Random random = new Random(seed);
+        return IntStream.range(0, rows)
+                .mapToObj(row -> random.ints(length, 0, vocabulary).toArray())
+                .toList();
+    }
+
+    private static double time(
+            SharedEngine shared, List<int[]> rows, Function<int[], Function<Engine, CompletableFuture<?>>> request) {
+        Engine engine = shared.engine();
+        long begin = System.nanoTime();
+        List<CompletableFuture<?>> futures = new ArrayList<>();
+        for (int[] row : rows) {
+            futures.add(request.apply(row).apply(engine));
+        }
+        futures.forEach(CompletableFuture::join);
+        return (System.nanoTime() - begin) / 1e9;
+    }
+
+    private static long kvBytes(Path folder, int sequences, int tokens) throws IOException {
+        try (ModelDirectory directory = ModelDirectory.open(folder)) {
+            var shape = directory.configuration();
+            long perToken = 4L * shape.layers() * shape.keyValueHeads() * shape.headWidth();
+            return perToken * sequences * (tokens + 64L);
+        }
+    }
+}
