@@ -116,7 +116,9 @@ final class CudaAttention implements AutoCloseable {
                 .integer(layout.layers())
                 .real(norms == null ? 0 : norms.epsilon())
                 .integer(0);
-        int blocks = Math.min(step.sizes().rows(), 8 * kernels.device().multiprocessors());
+        long heads = (long) step.sizes().rows() * (queries.count() + 2 * layout.heads());
+        long headsPerBlock = THREADS / Math.max(1, layout.width() / 8);
+        int blocks = (int) Math.max(1, Math.min(heads / headsPerBlock, 8L * kernels.device().multiprocessors()));
         kernels.launch(prepare, blocks, 1, THREADS, arguments);
     }
 
