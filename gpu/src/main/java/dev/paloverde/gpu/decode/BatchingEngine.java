@@ -36,6 +36,7 @@ final class BatchingEngine implements Engine {
     private final PagePool pool;
     private final Scheduler scheduler;
     private final Readout readout;
+    private final Speculator speculator;
     private final Thread thread;
     private final String kernelsVersion;
 
@@ -52,26 +53,37 @@ final class BatchingEngine implements Engine {
 
     private volatile EngineMetrics metrics = new EngineMetrics(0, 0, 0, 0, 0, 0, 0, 0);
 
+    /** As the other, without speculation. */
+    static CompletableFuture<BatchingEngine> start(String name, Supplier<LoadedModel> loader, EngineOptions options) {
+        return start(name, loader, options, Speculation.none());
+    }
+
     /**
      * Starts an engine's thread, which loads the model first.
      *
      * @param name of the thread
      * @param loader called on the engine's thread; the engine closes what it gives
      * @param options limits
+     * @param speculation whether tokens are guessed ahead
      * @return completes with the engine once it takes requests, or with the reason why it does not
      */
-    static CompletableFuture<BatchingEngine> start(String name, Supplier<LoadedModel> loader, EngineOptions options) {
+    static CompletableFuture<BatchingEngine> start(
+            String name, Supplier<LoadedModel> loader, EngineOptions options, Speculation speculation) {
         CompletableFuture<BatchingEngine> ready = new CompletableFuture<>();
-        Thread thread = new Thread(() -> live(name, loader, options, ready), name);
+        Thread thread = new Thread(() -> live(name, loader, options, speculation, ready), name);
         thread.setDaemon(true);
         thread.start();
         return ready;
     }
 
     private static void live(
-            String name, Supplier<LoadedModel> loader, EngineOptions options, CompletableFuture<BatchingEngine> ready) {
+            String name,
+            Supplier<LoadedModel> loader,
+            EngineOptions options,
+            Speculation speculation,
+            CompletableFuture<BatchingEngine> ready) {
         try (LoadedModel loaded = loader.get()) {
-            BatchingEngine engine = new BatchingEngine(loaded, options);
+            BatchingEngine engine = new BatchingEngine(loaded, options, speculation);
             try {
                 ready.complete(engine);
                 engine.run();
@@ -86,20 +98,22 @@ final class BatchingEngine implements Engine {
         }
     }
 
-    private BatchingEngine(LoadedModel loaded, EngineOptions options) {
+    private BatchingEngine(LoadedModel loaded, EngineOptions options, Speculation speculation) {
         this.options = options;
         this.loaded = loaded;
         this.model = loaded.model();
         this.thread = Thread.currentThread();
         this.kernelsVersion = loaded.kernels().version();
         KvLayout layout = model.kvLayout(options.pageTokens());
-        long pageBytes = layout.elementsPerPage() * loaded.kernels().cacheElementBytes();
+        Speculators speculators = new Speculators(loaded, options, speculation);
+        long pageBytes = layout.elementsPerPage() * loaded.kernels().cacheElementBytes() + speculators.bytesPerPage();
         int pages = pages(pageBytes);
         this.pool = new PagePool(pages);
         this.scheduler = new Scheduler(pool, options, pageBytes, this::copyPage);
         model.reserve(options.stepTokens());
-        this.readout = new Readout(loaded.kernels(), model, options);
+        this.readout = new Readout(loaded.kernels(), model, speculators.sampledRows());
         this.cache = loaded.kernels().cache(layout, pages);
+        this.speculator = speculators.create(pages);
         LOG.info(
                 "{}: {}; {} pages of {} tokens ({} MiB), up to {} sequences and {} rows a step",
                 thread.getName(),
@@ -342,9 +356,9 @@ final class BatchingEngine implements Engine {
             while (takeIn()) {
                 scheduler.admit();
                 leaveQueue();
-                List<Slice> slices = scheduler.plan();
+                List<Slice> slices = scheduler.plan(speculator.proposals(scheduler.decoding()), speculator.required());
                 if (!slices.isEmpty()) {
-                    step(slices);
+                    step(speculator.propose(slices));
                 }
                 publishPages();
             }
@@ -424,6 +438,7 @@ final class BatchingEngine implements Engine {
         }
         starts[pages.length] = row;
 
+        speculator.verifying(slices);
         Tensor hidden = model.forward(new StepBatch(tokens, positions, starts, pages), cache);
         for (int i = 0; i < pages.length; i++) {
             Slice slice = slices.get(i);
@@ -431,9 +446,14 @@ final class BatchingEngine implements Engine {
             slice.sequence().read(slice.first(), slice.count(), starts[i], readout);
         }
         int sampled = readout.run(hidden);
+        speculator.verified(slices, System.nanoTime() - begin);
         List<Sequence> done = new ArrayList<>();
         for (Slice slice : slices) {
             Sequence sequence = slice.sequence();
+            if (sequence instanceof GenerationSequence generation) {
+                generation.settle();
+                scheduler.settle(generation);
+            }
             if (sequence.work().over()) {
                 scheduler.remove(sequence.work());
             } else if (sequence.done()) {
@@ -511,8 +531,9 @@ final class BatchingEngine implements Engine {
     }
 
     private void free() {
-        try (cache) {
-            readout.close();
+        try (cache;
+                readout) {
+            speculator.close();
         }
     }
 
@@ -534,6 +555,11 @@ final class BatchingEngine implements Engine {
     @Override
     public EngineMetrics metrics() {
         return metrics;
+    }
+
+    @Override
+    public SpeculationMetrics speculation() {
+        return speculator.metrics();
     }
 
     @Override

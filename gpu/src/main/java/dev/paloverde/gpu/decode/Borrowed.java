@@ -30,6 +30,11 @@ record Borrowed(Engine engine) implements Engine {
     }
 
     @Override
+    public SpeculationMetrics speculation() {
+        return engine.speculation();
+    }
+
+    @Override
     public int context() {
         return engine.context();
     }

@@ -23,6 +23,9 @@ public interface Engine extends AutoCloseable {
     /** {@return what the engine has done so far; values only grow} */
     EngineMetrics metrics();
 
+    /** {@return what came of speculation so far; values only grow} */
+    SpeculationMetrics speculation();
+
     /** {@return the most positions a sequence may have here: the model's context, or less where the cache is smaller} */
     int context();
 

@@ -2,8 +2,24 @@ package dev.paloverde.gpu.decode;
 
 import java.util.Arrays;
 
-/** A prompt and what has been generated after it. */
+/**
+ * A prompt and what has been generated after it. For one step at a time, tokens may be proposed to it: they are rows of
+ * the step, each is compared with the token that is chosen in its place, and with the first that differs the rows after
+ * it have no meaning.
+ */
 final class GenerationSequence extends Sequence {
+    /** Where proposed tokens come from. */
+    enum Origin {
+        /** Drafted for this outcome of the round before, when it was known. */
+        DRAFT,
+        /** Drafted for this outcome while it was not known. */
+        HIT,
+        /** As DRAFT, after this outcome was not among those that were guessed. */
+        MISS
+    }
+
+    private static final int[] NO_TOKENS = {};
+
     private final GenerationRequest request;
     private final RowNoise noise;
     private final SeenTokens seen = new SeenTokens();
@@ -14,6 +30,13 @@ final class GenerationSequence extends Sequence {
     private int generated;
     private double logProbability;
     private FinishReason finish;
+    private int[] proposal = NO_TOKENS;
+    private int proposedFrom;
+    private int accepted;
+    private Origin origin = Origin.DRAFT;
+    private boolean diverged;
+    private SuffixIndex suffixes;
+    private final DraftRecord record = new DraftRecord();
 
     /**
      * @param endTokens ids that end the sequence
@@ -41,7 +64,10 @@ final class GenerationSequence extends Sequence {
     @Override
     int token(int position) {
         int prompt = request.prompt().length;
-        return position < prompt ? request.prompt()[position] : output[position - prompt];
+        if (position < prompt) {
+            return request.prompt()[position];
+        }
+        return position < length() ? output[position - prompt] : proposal[position - length()];
     }
 
     @Override
@@ -50,21 +76,73 @@ final class GenerationSequence extends Sequence {
     }
 
     @Override
+    int room() {
+        int end = Math.min(request.prompt().length + request.sampling().maxTokens(), context);
+        return Math.max(0, end - length() - 1);
+    }
+
+    /** Proposes what could follow its last token, for the next step; no tokens for none. */
+    void propose(int[] tokens) {
+        propose(tokens, Origin.DRAFT);
+    }
+
+    void propose(int[] tokens, Origin from) {
+        proposal = tokens;
+        origin = from;
+        proposedFrom = length();
+        accepted = 0;
+    }
+
+    /** {@return the proposed tokens} */
+    int[] proposal() {
+        return proposal;
+    }
+
+    Origin origin() {
+        return origin;
+    }
+
+    /** {@return how many tokens are proposed} */
+    int proposed() {
+        return proposal.length;
+    }
+
+    /** {@return how many of them were chosen in the step} */
+    int accepted() {
+        return accepted;
+    }
+
+    @Override
     void read(int first, int count, int row, Readout readout) {
-        if (first + count == length()) {
-            readout.sample(this, row + count - 1);
+        diverged = false;
+        for (int position = Math.max(first, length() - 1); position < first + count; position++) {
+            readout.sample(this, row + position - first);
         }
     }
 
-    /** Chooses the next token from the logits of the last one. */
-    void sample(Sampler sampler, float[] logits, int from) {
+    /**
+     * Chooses the next token from the logits of the last one.
+     *
+     * @return whether there was one to choose: not behind a proposed token that was not chosen
+     */
+    boolean sample(Sampler sampler, float[] logits, int from) {
+        if (diverged) {
+            return false;
+        }
+        int index = length() - proposedFrom;
+        int token = choose(sampler, logits, from);
+        boolean foreseen = index < proposal.length && proposal[index] == token;
+        accepted += foreseen ? 1 : 0;
+        diverged = !foreseen || finish != null;
+        return true;
+    }
+
+    private int choose(Sampler sampler, float[] logits, int from) {
         Sampler.Choice choice = sampler.choose(logits, from, request.sampling(), noise, seen, length());
         logProbability += choice.logProbability();
-        for (int end : endTokens) {
-            if (choice.token() == end) {
-                finish = FinishReason.STOP;
-                return;
-            }
+        if (ends(choice.token())) {
+            finish = FinishReason.STOP;
+            return choice.token();
         }
         append(choice.token());
         if (stops.reached(output, generated)) {
@@ -74,6 +152,7 @@ final class GenerationSequence extends Sequence {
         } else if (length() == context) {
             finish = FinishReason.CONTEXT;
         }
+        return choice.token();
     }
 
     private void append(int token) {
@@ -84,6 +163,53 @@ final class GenerationSequence extends Sequence {
         if (request.sampling().repetitionPenalty() != 1) {
             seen.add(token);
         }
+    }
+
+    /** Takes back the rows of a step whose tokens were not chosen. */
+    void settle() {
+        if (!done()) {
+            retreat(length() - 1);
+        }
+        proposal = NO_TOKENS;
+    }
+
+    GenerationRequest request() {
+        return request;
+    }
+
+    RowNoise noise() {
+        return noise;
+    }
+
+    /** {@return the tokens that a penalty applies to; empty if there is none} */
+    SeenTokens seen() {
+        return seen;
+    }
+
+    /** {@return whether a token would end it} */
+    boolean ends(int token) {
+        for (int end : endTokens) {
+            if (end == token) {
+                return true;
+            }
+        }
+        return false;
+    }
+
+    /** {@return how right its drafters were} */
+    DraftRecord record() {
+        return record;
+    }
+
+    /** {@return prompt and output as an index of what followed what} */
+    SuffixIndex suffixes() {
+        if (suffixes == null) {
+            suffixes = new SuffixIndex();
+        }
+        while (suffixes.length() < length()) {
+            suffixes.add(token(suffixes.length()));
+        }
+        return suffixes;
     }
 
     @Override

@@ -35,14 +35,16 @@ final class Readout implements AutoCloseable {
     private int[] poolFrom = new int[64];
     private int[] scoreFrom = new int[SCORE_ROWS];
     private int[] targets = new int[SCORE_ROWS];
+    private int chosen;
 
     private record Score(Sequence sequence, Scores scores, int index) {}
 
-    Readout(Kernels kernels, LanguageModel model, EngineOptions options) {
+    /** @param sampleRows how many rows may be sampled in a step without a second pass over the output projection */
+    Readout(Kernels kernels, LanguageModel model, int sampleRows) {
         this.kernels = kernels;
         this.model = model;
         this.sampler = new Sampler(model.vocabulary());
-        this.sampleRows = Math.max(1, Math.min(LOGITS / model.vocabulary(), options.maxSequences()));
+        this.sampleRows = Math.max(1, Math.min(LOGITS / model.vocabulary(), sampleRows));
         this.logits = new float[sampleRows * model.vocabulary()];
         this.gathered =
                 kernels.tensor(Math.max(sampleRows, SCORE_ROWS), model.head().columns());
@@ -75,8 +77,7 @@ final class Readout implements AutoCloseable {
 
     /** {@return the number of tokens chosen} Hands out what was asked for, and forgets it. */
     int run(Tensor hidden) {
-        int sampled = samplers.size();
-        runSamples(hidden);
+        int sampled = runSamples(hidden);
         runScores(hidden);
         for (int i = 0; i < poolers.size(); i++) {
             EmbeddingSequence sequence = poolers.get(i);
@@ -89,7 +90,8 @@ final class Readout implements AutoCloseable {
         return sampled;
     }
 
-    private void runSamples(Tensor hidden) {
+    private int runSamples(Tensor hidden) {
+        chosen = 0;
         for (int first = 0; first < samplers.size(); first += sampleRows) {
             int count = Math.min(sampleRows, samplers.size() - first);
             gather(hidden, sampleFrom, first, count);
@@ -97,9 +99,10 @@ final class Readout implements AutoCloseable {
             for (int i = 0; i < count; i++) {
                 GenerationSequence sequence = samplers.get(first + i);
                 int from = i * model.vocabulary();
-                guard(sequence, () -> sequence.sample(sampler, logits, from));
+                guard(sequence, () -> chosen += sequence.sample(sampler, logits, from) ? 1 : 0);
             }
         }
+        return chosen;
     }
 
     private void runScores(Tensor hidden) {

@@ -46,6 +46,21 @@ final class Sampler {
         return new Choice(token, logits[from + token] - (double) largest - StrictMath.log(sum));
     }
 
+    /**
+     * What {@link #choose} would choose, without its log-probability.
+     *
+     * @return a token, or -1 where the logits have no softmax
+     */
+    int propose(float[] logits, int from, Sampling sampling, RowNoise noise, SeenTokens seen, int position) {
+        float largest = largest(logits, from);
+        if (Float.isNaN(largest) || Float.isInfinite(largest)) {
+            return -1;
+        }
+        return sampling.repetitionPenalty() == 1
+                ? choose(logits, from, largest, sampling, noise, position)
+                : choosePenalised(logits, from, sampling, noise, seen, position);
+    }
+
     private int choosePenalised(
             float[] logits, int from, Sampling sampling, RowNoise noise, SeenTokens seen, int position) {
         float penalty = sampling.repetitionPenalty();
