@@ -31,5 +31,10 @@ final class Autoregressive implements Speculator {
     }
 
     @Override
+    public List<SpeculationRound> rounds() {
+        return List.of();
+    }
+
+    @Override
     public void close() {}
 }

@@ -563,6 +563,11 @@ final class BatchingEngine implements Engine {
     }
 
     @Override
+    public List<SpeculationRound> speculationRounds() {
+        return speculator.rounds();
+    }
+
+    @Override
     public int context() {
         return (int) Math.min(model.context(), (long) pool.size() * options.pageTokens());
     }

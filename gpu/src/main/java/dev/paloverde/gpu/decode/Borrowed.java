@@ -1,5 +1,6 @@
 package dev.paloverde.gpu.decode;
 
+import java.util.List;
 import java.util.concurrent.CompletableFuture;
 
 /** An engine that someone else closes. */
@@ -32,6 +33,11 @@ record Borrowed(Engine engine) implements Engine {
     @Override
     public SpeculationMetrics speculation() {
         return engine.speculation();
+    }
+
+    @Override
+    public List<SpeculationRound> speculationRounds() {
+        return engine.speculationRounds();
     }
 
     @Override

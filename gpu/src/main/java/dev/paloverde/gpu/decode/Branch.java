@@ -105,6 +105,11 @@ final class Branch {
         }
     }
 
+    /** {@return the position of the first token that is not the sequence's, or not the trunk's} */
+    int firstOwn() {
+        return own;
+    }
+
     /** {@return the tokens from the first that is not the sequence's, or not the trunk's, on} */
     int[] own() {
         return Arrays.copyOfRange(tokens, own - first, length - first);

@@ -170,7 +170,7 @@ final class GenerationSequence extends Sequence {
         if (!done()) {
             retreat(length() - 1);
         }
-        proposal = NO_TOKENS;
+        propose(NO_TOKENS);
     }
 
     GenerationRequest request() {

@@ -1,6 +1,7 @@
 package dev.paloverde.gpu.decode;
 
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 
 /**
@@ -40,6 +41,11 @@ record Round(List<GenerationSequence> sequences, int[] counts) {
                             : slice);
         }
         return fitted;
+    }
+
+    /** {@return whether there is room to propose anything} */
+    boolean asks() {
+        return Arrays.stream(counts).anyMatch(count -> count > 0);
     }
 
     int size() {

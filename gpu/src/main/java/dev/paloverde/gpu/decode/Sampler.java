@@ -2,6 +2,7 @@ package dev.paloverde.gpu.decode;
 
 import dev.paloverde.gpu.ErrorCode;
 import dev.paloverde.gpu.PaloverdeException;
+import java.util.Arrays;
 
 /**
  * Chooses a token from a row of logits. What it chooses depends on the logits, the {@link Sampling}, the row's noise, the
@@ -63,7 +64,13 @@ final class Sampler {
 
     private int choosePenalised(
             float[] logits, int from, Sampling sampling, RowNoise noise, SeenTokens seen, int position) {
-        float penalty = sampling.repetitionPenalty();
+        penalise(logits, from, sampling.repetitionPenalty(), seen);
+        int token = choose(logits, from, largest(logits, from), sampling, noise, position);
+        restore(logits, from, seen);
+        return token;
+    }
+
+    private void penalise(float[] logits, int from, float penalty, SeenTokens seen) {
         if (unpenalised.length < seen.count()) {
             unpenalised = new float[Math.max(seen.count(), 2 * unpenalised.length)];
         }
@@ -72,11 +79,12 @@ final class Sampler {
             unpenalised[i] = logits[at];
             logits[at] = logits[at] > 0 ? logits[at] / penalty : logits[at] * penalty;
         }
-        int token = choose(logits, from, largest(logits, from), sampling, noise, position);
+    }
+
+    private void restore(float[] logits, int from, SeenTokens seen) {
         for (int i = 0; i < seen.count(); i++) {
             logits[from + seen.token(i)] = unpenalised[i];
         }
-        return token;
     }
 
     private int choose(float[] logits, int from, float largest, Sampling sampling, RowNoise noise, int position) {
@@ -84,23 +92,9 @@ final class Sampler {
         if (temperature == 0) {
             return first(logits, from, largest);
         }
-        double floor = sampling.minP() > 0
-                ? largest + temperature * StrictMath.log(sampling.minP())
-                : Double.NEGATIVE_INFINITY;
-        int count;
-        if (sampling.topK() > 0 && sampling.topK() < vocabulary) {
-            ranking.top(logits, from, vocabulary, sampling.topK(), kept);
-            count = sampling.topK();
-            if (sampling.topP() < 1) {
-                double mass = 0;
-                for (int i = 0; i < count; i++) {
-                    mass += weight(logits[from + kept[i]], largest, temperature);
-                }
-                count = reach(logits, from, largest, temperature, sampling.topP() * mass, count);
-            }
-        } else if (sampling.topP() < 1) {
-            count = nucleus(logits, from, largest, temperature, sampling.topP());
-        } else {
+        double floor = floor(largest, sampling);
+        int count = keep(logits, from, largest, sampling);
+        if (count == vocabulary) {
             return noise.argmax(logits, from, vocabulary, temperature, floor, first(logits, from, largest), position);
         }
         int best = -1;
@@ -114,6 +108,94 @@ final class Sampler {
             }
         }
         return best;
+    }
+
+    /**
+     * The tokens that {@link #choose} would choose from most readily, best first: the first is its choice, the second what
+     * it would choose if the first were not there, and so on.
+     *
+     * @param n how many are wanted
+     * @param out at least n ids
+     * @return how many there are, fewer where the filters keep fewer; none where the logits have no softmax
+     */
+    int candidates(
+            float[] logits,
+            int from,
+            Sampling sampling,
+            RowNoise noise,
+            SeenTokens seen,
+            int position,
+            int n,
+            int[] out) {
+        float largest = largest(logits, from);
+        if (n == 0 || Float.isNaN(largest) || Float.isInfinite(largest)) {
+            return 0;
+        }
+        if (sampling.repetitionPenalty() == 1) {
+            return ranked(logits, from, largest, sampling, noise, position, n, out);
+        }
+        penalise(logits, from, sampling.repetitionPenalty(), seen);
+        int count = ranked(logits, from, largest(logits, from), sampling, noise, position, n, out);
+        restore(logits, from, seen);
+        return count;
+    }
+
+    private int ranked(
+            float[] logits,
+            int from,
+            float largest,
+            Sampling sampling,
+            RowNoise noise,
+            int position,
+            int n,
+            int[] out) {
+        double temperature = sampling.temperature();
+        if (temperature == 0) {
+            ranking.top(logits, from, vocabulary, n, out);
+            return Math.min(n, vocabulary);
+        }
+        double floor = floor(largest, sampling);
+        int count = keep(logits, from, largest, sampling);
+        if (count == vocabulary) {
+            return noise.top(logits, from, vocabulary, temperature, floor, position, n, out);
+        }
+        int[] sorted = Arrays.copyOf(kept, count);
+        Arrays.sort(sorted);
+        double[] values = new double[n];
+        int found = 0;
+        for (int token : sorted) {
+            if (logits[from + token] >= floor || token == kept[0]) {
+                double value = logits[from + token] / temperature + noise.gumbel(position, token);
+                found = RowNoise.insert(value, token, values, out, found);
+            }
+        }
+        return found;
+    }
+
+    private static double floor(float largest, Sampling sampling) {
+        return sampling.minP() > 0
+                ? largest + sampling.temperature() * StrictMath.log(sampling.minP())
+                : Double.NEGATIVE_INFINITY;
+    }
+
+    /** Ranks the tokens that top-k and top-p keep; {@return how many, or the whole vocabulary, unranked, for all} */
+    private int keep(float[] logits, int from, float largest, Sampling sampling) {
+        double temperature = sampling.temperature();
+        if (sampling.topK() > 0 && sampling.topK() < vocabulary) {
+            ranking.top(logits, from, vocabulary, sampling.topK(), kept);
+            int count = sampling.topK();
+            if (sampling.topP() < 1) {
+                double mass = 0;
+                for (int i = 0; i < count; i++) {
+                    mass += weight(logits[from + kept[i]], largest, temperature);
+                }
+                count = reach(logits, from, largest, temperature, sampling.topP() * mass, count);
+            }
+            return count;
+        } else if (sampling.topP() < 1) {
+            return nucleus(logits, from, largest, temperature, sampling.topP());
+        }
+        return vocabulary;
     }
 
     /** The size of the smallest set of most likely tokens that has the share p of the whole mass; they are in kept. */

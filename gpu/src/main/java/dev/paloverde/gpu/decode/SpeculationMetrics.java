@@ -14,7 +14,9 @@ package dev.paloverde.gpu.decode;
  * @param misses rounds before which the outcome was guessed, and guessed wrong
  * @param missAccepted proposed tokens that were chosen in those
  * @param draftNanos time for drafting while the target waited
- * @param aheadNanos time for drafting during verification
+ * @param guesses outcomes that were guessed and drafted for
+ * @param aheadNanos time for drafting while the step before was not over, or its outcome not known
+ * @param overlapNanos how much of that lay inside the step
  * @param verifyNanos time for the steps in which tokens were proposed
  */
 public record SpeculationMetrics(
@@ -28,10 +30,12 @@ public record SpeculationMetrics(
         long misses,
         long missAccepted,
         long draftNanos,
+        long guesses,
         long aheadNanos,
+        long overlapNanos,
         long verifyNanos) {
     /** No speculation. */
-    public static final SpeculationMetrics NONE = new SpeculationMetrics(0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0);
+    public static final SpeculationMetrics NONE = new SpeculationMetrics(0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0);
 
     /** {@return the share of proposed tokens that were chosen} */
     public double acceptedShare() {
@@ -53,6 +57,11 @@ public record SpeculationMetrics(
         return misses == 0 ? 0 : 1 + missAccepted / (double) misses;
     }
 
+    /** {@return how much of the drafting ahead took no time of its own} */
+    public double overlapShare() {
+        return aheadNanos == 0 ? 0 : overlapNanos / (double) aheadNanos;
+    }
+
     /** {@return what happened after an earlier reading} */
     public SpeculationMetrics since(SpeculationMetrics before) {
         return new SpeculationMetrics(
@@ -66,7 +75,9 @@ public record SpeculationMetrics(
                 misses - before.misses,
                 missAccepted - before.missAccepted,
                 draftNanos - before.draftNanos,
+                guesses - before.guesses,
                 aheadNanos - before.aheadNanos,
+                overlapNanos - before.overlapNanos,
                 verifyNanos - before.verifyNanos);
     }
 }

@@ -5,21 +5,24 @@ import java.util.List;
 /** Tokens are proposed while the target waits, then verified together. */
 final class Speculative implements Speculator {
     private final Drafter drafter;
-    private final int tokens;
+    private final Pace pace;
     private final int required;
     private final SpeculationCounter counter = new SpeculationCounter();
     private Round round;
+    private int decoding;
     private long draftNanos;
+    private long stepBegin;
 
     Speculative(Drafter drafter, Speculation speculation) {
         this.drafter = drafter;
-        this.tokens = speculation.tokens();
-        this.required = speculation.rule() == Speculation.Rule.REJECTION ? tokens : 0;
+        this.pace = Pace.of(speculation);
+        this.required = speculation.rule() == Speculation.Rule.REJECTION ? speculation.tokens() : 0;
     }
 
     @Override
-    public int proposals(int decoding) {
-        return tokens;
+    public int proposals(int count) {
+        decoding = count;
+        return pace.choose(decoding);
     }
 
     @Override
@@ -31,22 +34,38 @@ final class Speculative implements Speculator {
     public List<Slice> propose(List<Slice> slices) {
         long begin = System.nanoTime();
         round = Round.of(slices);
-        drafter.propose(round);
+        if (round.asks()) {
+            drafter.propose(round);
+        }
         draftNanos = System.nanoTime() - begin;
         return Round.fit(slices);
     }
 
     @Override
-    public void verifying(List<Slice> slices) {}
+    public void verifying(List<Slice> slices) {
+        stepBegin = System.nanoTime();
+    }
 
     @Override
     public void verified(List<Slice> slices, long nanos) {
-        counter.count(round, draftNanos, 0, nanos);
+        counter.count(round, draftNanos, stepBegin, System.nanoTime());
+        if (round.size() == slices.size()) {
+            int chosen = 0;
+            for (GenerationSequence sequence : round.sequences()) {
+                chosen += sequence.accepted() + 1;
+            }
+            pace.measured(decoding, chosen, draftNanos + nanos);
+        }
     }
 
     @Override
     public SpeculationMetrics metrics() {
         return counter.totals();
+    }
+
+    @Override
+    public List<SpeculationRound> rounds() {
+        return counter.rounds();
     }
 
     @Override

@@ -40,6 +40,9 @@ interface Speculator extends AutoCloseable {
     /** {@return totals since the engine was started} */
     SpeculationMetrics metrics();
 
+    /** {@return the last steps in which sequences decoded} */
+    List<SpeculationRound> rounds();
+
     @Override
     void close();
 }

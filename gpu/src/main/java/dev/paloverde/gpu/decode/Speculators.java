@@ -52,8 +52,9 @@ final class Speculators {
         if (!speculation.needsDraftModel()) {
             return 0;
         }
-        return loaded.draft().model().kvLayout(options.pageTokens()).elementsPerPage()
+        long bytes = loaded.draft().model().kvLayout(options.pageTokens()).elementsPerPage()
                 * loaded.draft().kernels().cacheElementBytes();
+        return speculation.strategy() == Speculation.Strategy.SSD ? bytes + bytes / 2 : bytes;
     }
 
     /** {@return how many rows of a step tokens may be chosen from} */
@@ -68,7 +69,7 @@ final class Speculators {
         return switch (speculation.strategy()) {
             case AUTOREGRESSIVE -> new Autoregressive();
             case SPECULATIVE -> new Speculative(drafter(pages), speculation);
-            case SSD -> throw new IllegalStateException();
+            case SSD -> ssd(pages);
         };
     }
 
@@ -78,6 +79,21 @@ final class Speculators {
             case MODEL -> model(pages);
             case BOTH -> new BoundDrafter(model(pages));
         };
+    }
+
+    private Ssd ssd(int pages) {
+        int scratch = scratchPages(pages);
+        DraftModel model = new DraftModel(loaded.draft(), options.pageTokens(), pages + scratch, options.stepTokens());
+        return new Ssd(model, new ScratchPages(pages, scratch, options.pageTokens()), speculation);
+    }
+
+    /** Half as many as the engine has, but enough for all branches of one sequence and no more than for those of all. */
+    private int scratchPages(int pages) {
+        long perBranch = 2 + speculation.tokens() / options.pageTokens();
+        long perSequence = perBranch * speculation.fanOut() * (speculation.tokens() + 1L);
+        return (int) Math.min(
+                Math.max(pages / 2, perSequence),
+                Math.min(perSequence * options.maxSequences(), Integer.MAX_VALUE - 8L - pages));
     }
 
     private ModelDrafter model(int pages) {

@@ -19,8 +19,8 @@ import net.jqwik.api.Provide;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.EnumSource;
-import org.junit.jupiter.params.provider.ValueSource;
 
 /** With the coupled rule a strategy changes how fast results come and no bit of them. */
 @Timeout(60)
@@ -32,7 +32,7 @@ class SpeculationTest {
     @Provide
     Arbitrary<Setup> setups() {
         Arbitrary<Speculation> speculations = Combinators.combine(
-                        Arbitraries.of(Speculation.Strategy.SPECULATIVE),
+                        Arbitraries.of(Speculation.Strategy.SPECULATIVE, Speculation.Strategy.SSD),
                         Arbitraries.of(Speculation.Drafting.class),
                         Arbitraries.of(1, 2, 5, 9),
                         Arbitraries.of(0, 1, 3, 8),
@@ -157,11 +157,12 @@ class SpeculationTest {
 
     /** Every proposal is what the draft model says about this prefix, whatever was rejected or computed again before. */
     @ParameterizedTest
-    @ValueSource(floats = {0.3f, 1, 3})
-    void proposalsAreThoseOfADraftWithoutACache(float noise) {
+    @CsvSource({"SPECULATIVE, 0.3", "SPECULATIVE, 1", "SPECULATIVE, 3", "SSD, 0.3", "SSD, 1", "SSD, 3"})
+    void proposalsAreThoseOfADraftWithoutACache(Speculation.Strategy strategy, float noise) {
         int tokens = 4;
-        Speculation speculation = Speculation.of(Speculation.Strategy.SPECULATIVE, Speculation.Drafting.MODEL)
+        Speculation speculation = Speculation.of(strategy, Speculation.Drafting.MODEL)
                 .tokens(tokens)
+                .fallback(Speculation.Fallback.DRAFT)
                 .pace(Speculation.Pace.ALWAYS);
         long rounds = 0;
         long accepted = 0;
@@ -185,6 +186,11 @@ class SpeculationTest {
             assertThat(engine.speculation().accepted()).isEqualTo(accepted).isPositive();
             assertThat(engine.speculation().rounds() + engine.speculation().plainSteps())
                     .isEqualTo(rounds);
+            if (strategy == Speculation.Strategy.SSD) {
+                assertThat(engine.speculation().hits()).isPositive();
+                assertThat(engine.speculation().hits() + engine.speculation().misses())
+                        .isLessThanOrEqualTo(rounds - 30);
+            }
         }
     }
 
