@@ -32,6 +32,7 @@ final class AheadDraft {
     private final ModelDrafter drafter;
     private final ScratchPages scratch;
     private final int tokens;
+    private final boolean coupled;
     private final Map<GenerationSequence, Trunk> trunks = new IdentityHashMap<>();
     private final List<Branch> branches = new ArrayList<>();
     private final List<Fork> forks = new ArrayList<>();
@@ -42,12 +43,12 @@ final class AheadDraft {
     private int steps;
     private int guesses;
 
-    /** @param tokens how many to propose after a guess */
-    AheadDraft(DraftModel model, ModelDrafter drafter, ScratchPages scratch, int tokens) {
+    AheadDraft(DraftModel model, ModelDrafter drafter, ScratchPages scratch, Speculation speculation) {
         this.model = model;
         this.drafter = drafter;
         this.scratch = scratch;
-        this.tokens = tokens;
+        this.tokens = speculation.tokens();
+        this.coupled = speculation.rule() == Speculation.Rule.COUPLED;
     }
 
     /**
@@ -111,16 +112,7 @@ final class AheadDraft {
         if (ranked.length <= wanted) {
             ranked = new int[wanted + 1];
         }
-        int count = model.sampler()
-                .candidates(
-                        logits,
-                        from,
-                        branch.sampling(),
-                        branch.noise(),
-                        branch.seen(),
-                        position + 1,
-                        all ? wanted : wanted + 1,
-                        ranked);
+        int count = rank(branch, position, logits, from, all ? wanted : wanted + 1);
         int proposed = all ? -1 : branch.token(position + 1);
         int[] possible = Arrays.stream(ranked, 0, count)
                 .filter(token -> token != proposed)
@@ -136,6 +128,15 @@ final class AheadDraft {
                 forks.add(new Fork(trunk, accepted, possible[i], depth, branch.fork(position + 1, possible[i])));
             }
         }
+    }
+
+    /** What could be chosen: by the noise that will choose, or, where the rule is rejection, the most likely tokens. */
+    private int rank(Branch branch, int position, float[] logits, int from, int wanted) {
+        Sampler sampler = model.sampler();
+        return coupled
+                ? sampler.candidates(
+                        logits, from, branch.sampling(), branch.noise(), branch.seen(), position + 1, wanted, ranked)
+                : sampler.likeliest(logits, from, branch.sampling(), branch.seen(), wanted, ranked);
     }
 
     /** {@return the branches that are to grow, after dropping those that cannot come any more} */
@@ -166,19 +167,23 @@ final class AheadDraft {
                 && trunk.room - outcome.accepted - 1 > 0;
     }
 
-    /** {@return what was drafted for what came; null if that was not among the guesses} */
-    int[] drafted(GenerationSequence sequence) {
+    /** Proposes what was drafted for what came; {@return whether that was among the guesses} */
+    boolean propose(GenerationSequence sequence, int count) {
         if (!guessed(sequence)) {
-            return null;
+            return false;
         }
         Outcome outcome = outcomes.get(sequence);
         for (Fork fork : forks) {
             if (fork.branch.sequence() == sequence && fork.isOf(outcome) && fork.drafted() > 0) {
                 int[] own = fork.branch.own();
-                return Arrays.copyOfRange(own, 1, own.length);
+                sequence.propose(
+                        Arrays.copyOfRange(own, 1, Math.min(own.length, 1 + count)),
+                        GenerationSequence.Origin.HIT,
+                        drafter.law(fork.branch));
+                return true;
             }
         }
-        return null;
+        return false;
     }
 
     /** Tells a statistic what came, and at which rank it would have been guessed. */

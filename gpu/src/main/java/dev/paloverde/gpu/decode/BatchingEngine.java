@@ -37,6 +37,7 @@ final class BatchingEngine implements Engine {
     private final Scheduler scheduler;
     private final Readout readout;
     private final Speculator speculator;
+    private final Rejection rejection;
     private final Thread thread;
     private final String kernelsVersion;
 
@@ -114,6 +115,7 @@ final class BatchingEngine implements Engine {
         this.readout = new Readout(loaded.kernels(), model, speculators.sampledRows());
         this.cache = loaded.kernels().cache(layout, pages);
         this.speculator = speculators.create(pages);
+        this.rejection = speculators.rejection();
         LOG.info(
                 "{}: {}; {} pages of {} tokens ({} MiB), up to {} sequences and {} rows a step",
                 thread.getName(),
@@ -172,7 +174,7 @@ final class BatchingEngine implements Engine {
             StopTexts stops =
                     new StopTexts(loaded.tokenizer(), request.sampling().stop());
             GenerationSequence sequence =
-                    new GenerationSequence(work, request, stops, loaded.endTokens(), model.context());
+                    new GenerationSequence(work, request, stops, loaded.endTokens(), model.context(), rejection);
             return work.of(List.of(sequence), sequence::result);
         });
     }

@@ -1,6 +1,8 @@
 package dev.paloverde.gpu.decode;
 
+import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.List;
 
 /**
  * A way that a sequence may go on, as a draft model sees it. It has a copy of all it needs, so that a thread of its own
@@ -17,6 +19,8 @@ final class Branch {
     private int length;
     private int[] pages;
     private int computed;
+    private final List<float[]> states = new ArrayList<>();
+    private final List<Double> chances = new ArrayList<>();
 
     private Branch(GenerationSequence sequence, SeenTokens seen, int first, int own, int[] tokens, int[] pages) {
         this.sequence = sequence;
@@ -96,6 +100,27 @@ final class Branch {
         if (penalised(sequence)) {
             seen.add(token);
         }
+    }
+
+    /** Takes down the law that the last token was drawn from. */
+    void drawn(float[] state, double chance) {
+        states.add(state);
+        chances.add(chance);
+    }
+
+    /** {@return how many tokens were drawn} */
+    int drawn() {
+        return states.size();
+    }
+
+    /** {@return a drafter's hidden states that the drawn tokens' laws come from} */
+    List<float[]> states() {
+        return states;
+    }
+
+    /** {@return the probabilities that the drawn tokens had} */
+    double[] chances() {
+        return chances.stream().mapToDouble(Double::doubleValue).toArray();
     }
 
     /** Lets a penalty apply to a token from now on that was there from the beginning. */

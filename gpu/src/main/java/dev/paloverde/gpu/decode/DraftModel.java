@@ -7,6 +7,7 @@ import dev.paloverde.gpu.model.LanguageModel;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.concurrent.locks.ReentrantLock;
 
 /**
  * Runs a draft model over branches. Its cache has a page for each page of the engine's, under the same number, so that a
@@ -30,6 +31,12 @@ final class DraftModel implements AutoCloseable {
     private final Tensor gathered;
     private final float[] logits;
     private final Sampler sampler;
+    /** One at a time: the drafter's thread a step, or the engine's thread a row. */
+    private final ReentrantLock lock = new ReentrantLock(true);
+
+    private final Tensor recalled;
+    private final float[] recalledLogits;
+    private int current;
 
     /**
      * @param pageTokens positions in a page
@@ -46,6 +53,8 @@ final class DraftModel implements AutoCloseable {
         this.logits = new float[blockRows * model.vocabulary()];
         this.sampler = new Sampler(model.vocabulary());
         this.gathered = draft.kernels().tensor(blockRows, model.head().columns());
+        this.recalled = draft.kernels().tensor(1, model.head().columns());
+        this.recalledLogits = new float[model.vocabulary()];
         this.cache = draft.kernels().cache(model.kvLayout(pageTokens), pages);
     }
 
@@ -102,8 +111,13 @@ final class DraftModel implements AutoCloseable {
                 next++;
             }
             if (rows > 0) {
-                Tensor hidden = forward(inStep, counts, rows);
-                read(hidden, wanted, reader);
+                lock.lock();
+                try {
+                    Tensor hidden = forward(inStep, counts, rows);
+                    read(hidden, wanted, reader);
+                } finally {
+                    lock.unlock();
+                }
             } else if (next == from) {
                 return;
             }
@@ -141,9 +155,32 @@ final class DraftModel implements AutoCloseable {
             draft.kernels().logits(gathered, model.head(), logits);
             for (int i = 0; i < block.size(); i++) {
                 Slot slot = block.get(i);
+                current = i;
                 reader.read(slot.branch(), slot.position(), logits, i * model.vocabulary());
             }
         }
+    }
+
+    /** {@return the hidden state of the row that is being read} */
+    float[] state() {
+        return gathered.read(current);
+    }
+
+    /** {@return the logits of a hidden state, bit for bit as they were read; valid until the next call} */
+    float[] recall(float[] state) {
+        lock.lock();
+        try {
+            recalled.resize(1);
+            recalled.write(0, state);
+            draft.kernels().logits(recalled, model.head(), recalledLogits);
+            return recalledLogits;
+        } finally {
+            lock.unlock();
+        }
+    }
+
+    int vocabulary() {
+        return model.vocabulary();
     }
 
     /** {@return the last position of each branch, to be given as what is to be read} */
@@ -155,7 +192,8 @@ final class DraftModel implements AutoCloseable {
 
     @Override
     public void close() {
-        try (cache) {
+        try (cache;
+                recalled) {
             gathered.close();
         }
     }

@@ -26,6 +26,7 @@ final class GenerationSequence extends Sequence {
     private final StopTexts stops;
     private final int[] endTokens;
     private final int context;
+    private final Rejection rejection;
     private int[] output = new int[16];
     private int generated;
     private double logProbability;
@@ -34,6 +35,7 @@ final class GenerationSequence extends Sequence {
     private int proposedFrom;
     private int accepted;
     private Origin origin = Origin.DRAFT;
+    private DraftLaw law = DraftLaw.CERTAIN;
     private boolean diverged;
     private SuffixIndex suffixes;
     private final DraftRecord record = new DraftRecord();
@@ -41,13 +43,21 @@ final class GenerationSequence extends Sequence {
     /**
      * @param endTokens ids that end the sequence
      * @param context the most tokens that prompt and output may have together
+     * @param rejection how proposed tokens are accepted; null for the coupled rule
      */
-    GenerationSequence(Work<?> work, GenerationRequest request, StopTexts stops, int[] endTokens, int context) {
+    GenerationSequence(
+            Work<?> work,
+            GenerationRequest request,
+            StopTexts stops,
+            int[] endTokens,
+            int context,
+            Rejection rejection) {
         super(work, 0, null, request.prompt().length);
         this.request = request;
         this.stops = stops;
         this.endTokens = request.sampling().ignoreEnd() ? new int[0] : endTokens;
         this.context = context;
+        this.rejection = rejection;
         this.noise = new RowNoise(request.sampling().seed(), request.key());
         if (request.sampling().repetitionPenalty() != 1) {
             for (int token : request.prompt()) {
@@ -75,6 +85,12 @@ final class GenerationSequence extends Sequence {
         return generated > 0 && computed() == length() - 1;
     }
 
+    /** Where the rule is rejection, a token that others were proposed after is never computed without them. */
+    @Override
+    int prefill() {
+        return rejection != null && generated > 0 ? length() - 1 : length();
+    }
+
     @Override
     int room() {
         int end = Math.min(request.prompt().length + request.sampling().maxTokens(), context);
@@ -83,11 +99,18 @@ final class GenerationSequence extends Sequence {
 
     /** Proposes what could follow its last token, for the next step; no tokens for none. */
     void propose(int[] tokens) {
-        propose(tokens, Origin.DRAFT);
+        propose(tokens, Origin.DRAFT, DraftLaw.CERTAIN);
     }
 
-    void propose(int[] tokens, Origin from) {
+    /**
+     * Proposes what could follow its last token, for the next step.
+     *
+     * @param from where the tokens come from
+     * @param drawnFrom the laws they were drawn from
+     */
+    void propose(int[] tokens, Origin from, DraftLaw drawnFrom) {
         proposal = tokens;
+        law = drawnFrom;
         origin = from;
         proposedFrom = length();
         accepted = 0;
@@ -100,6 +123,11 @@ final class GenerationSequence extends Sequence {
 
     Origin origin() {
         return origin;
+    }
+
+    /** Marks the proposal as one that takes the place of one drafted ahead. */
+    void missed() {
+        origin = Origin.MISS;
     }
 
     /** {@return how many tokens are proposed} */
@@ -130,15 +158,20 @@ final class GenerationSequence extends Sequence {
             return false;
         }
         int index = length() - proposedFrom;
-        int token = choose(sampler, logits, from);
+        int token = choose(sampler, logits, from, index);
         boolean foreseen = index < proposal.length && proposal[index] == token;
         accepted += foreseen ? 1 : 0;
         diverged = !foreseen || finish != null;
         return true;
     }
 
-    private int choose(Sampler sampler, float[] logits, int from) {
+    private int choose(Sampler sampler, float[] logits, int from, int index) {
         Sampler.Choice choice = sampler.choose(logits, from, request.sampling(), noise, seen, length());
+        if (rejection != null && index < proposal.length) {
+            int token = rejection.choose(
+                    logits, from, request.sampling(), noise, seen, length(), proposal[index], law, index);
+            choice = choice.insteadOf(token, logits[from + token]);
+        }
         logProbability += choice.logProbability();
         if (ends(choice.token())) {
             finish = FinishReason.STOP;

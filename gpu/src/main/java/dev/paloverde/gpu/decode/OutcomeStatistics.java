@@ -12,6 +12,7 @@ final class OutcomeStatistics {
     private static final double WEIGHT = 4096;
 
     private final Speculation speculation;
+    private final SaguaroSampling saguaro;
     private final Rate afterHit = new Rate();
     private final Rate afterMiss = new Rate();
     private final Ranks recovery = new Ranks();
@@ -22,6 +23,7 @@ final class OutcomeStatistics {
 
     OutcomeStatistics(Speculation speculation) {
         this.speculation = speculation;
+        this.saguaro = speculation.rule() == Speculation.Rule.REJECTION ? new SaguaroSampling(speculation) : null;
         forget();
     }
 
@@ -54,6 +56,9 @@ final class OutcomeStatistics {
      * @return [proposed + 1] for each number of chosen tokens
      */
     int[] fanOut(boolean hit, int proposed) {
+        if (saguaro != null) {
+            return saguaro.guesses(proposed);
+        }
         if (speculation.spread() == Speculation.Spread.UNIFORM) {
             return FanOut.uniform(proposed, speculation.fanOut());
         }

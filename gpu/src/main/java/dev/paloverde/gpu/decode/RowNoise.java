@@ -14,7 +14,13 @@ final class RowNoise {
     /** What a number is drawn for: numbers of different purposes are independent. */
     enum Purpose {
         /** Gumbel noise that chooses the token of a position. */
-        TOKEN
+        TOKEN,
+        /** What a drafter proposes for a position, where the rule is rejection. */
+        DRAFT,
+        /** Whether it is accepted. */
+        ACCEPT,
+        /** What replaces it if it is not. */
+        RESIDUAL
     }
 
     /** No Gumbel variable drawn here is larger than this. */
@@ -43,6 +49,15 @@ final class RowNoise {
     /** {@return a standard Gumbel variable: minus log of minus log of a uniform number of 52 bits, never infinite} */
     double gumbel(int position, int token) {
         return gumbel(Philox.bits(token, position, Purpose.TOKEN.ordinal(), stream, key0, key1));
+    }
+
+    /** {@return a uniform number of 52 bits, neither 0 nor 1} */
+    double uniform(Purpose purpose, int position) {
+        return uniform(Philox.bits(0, position, purpose.ordinal(), stream, key0, key1));
+    }
+
+    private static double uniform(long bits) {
+        return ((bits >>> 12) + 0.5) * 0x1p-52;
     }
 
     /**
@@ -148,8 +163,7 @@ final class RowNoise {
     }
 
     static double gumbel(long bits) {
-        double uniform = ((bits >>> 12) + 0.5) * 0x1p-52;
-        return -StrictMath.log(-StrictMath.log(uniform));
+        return -StrictMath.log(-StrictMath.log(uniform(bits)));
     }
 
     /** {@return a number that {@code gumbel(bits)} does not exceed, without a logarithm} */

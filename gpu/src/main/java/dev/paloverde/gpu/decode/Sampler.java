@@ -16,8 +16,18 @@ final class Sampler {
     private final int[] kept;
     private float[] unpenalised = new float[64];
 
-    /** What was chosen, and its log-probability under the model's own distribution. */
-    record Choice(int token, double logProbability) {}
+    /**
+     * What was chosen, and its log-probability under the model's own distribution.
+     *
+     * @param largest logit of the row
+     * @param logSum natural logarithm of the sum of {@code exp(logit - largest)}
+     */
+    record Choice(int token, double logProbability, float largest, double logSum) {
+        /** {@return the same row's choice, had it been another token} */
+        Choice insteadOf(int other, float logit) {
+            return new Choice(other, logit - (double) largest - logSum, largest, logSum);
+        }
+    }
 
     Sampler(int vocabulary) {
         this.vocabulary = vocabulary;
@@ -44,7 +54,8 @@ final class Sampler {
         int token = sampling.repetitionPenalty() == 1
                 ? choose(logits, from, largest, sampling, noise, position)
                 : choosePenalised(logits, from, sampling, noise, seen, position);
-        return new Choice(token, logits[from + token] - (double) largest - StrictMath.log(sum));
+        double logSum = StrictMath.log(sum);
+        return new Choice(token, logits[from + token] - (double) largest - logSum, largest, logSum);
     }
 
     /**
@@ -138,6 +149,68 @@ final class Sampler {
         int count = ranked(logits, from, largest(logits, from), sampling, noise, position, n, out);
         restore(logits, from, seen);
         return count;
+    }
+
+    /**
+     * The law that {@link #choose} chooses by.
+     *
+     * @param seen the tokens of prompt and output
+     * @param out [vocabulary] probabilities
+     * @return whether there is one: not where the logits have no softmax
+     */
+    boolean law(float[] logits, int from, Sampling sampling, SeenTokens seen, double[] out) {
+        Arrays.fill(out, 0);
+        float largest = largest(logits, from);
+        if (Float.isNaN(largest) || Float.isInfinite(largest)) {
+            return false;
+        }
+        if (sampling.repetitionPenalty() == 1) {
+            fill(logits, from, largest, sampling, out);
+        } else {
+            penalise(logits, from, sampling.repetitionPenalty(), seen);
+            fill(logits, from, largest(logits, from), sampling, out);
+            restore(logits, from, seen);
+        }
+        return true;
+    }
+
+    private void fill(float[] logits, int from, float largest, Sampling sampling, double[] out) {
+        double temperature = sampling.temperature();
+        if (temperature == 0) {
+            out[first(logits, from, largest)] = 1;
+            return;
+        }
+        double floor = floor(largest, sampling);
+        int count = keep(logits, from, largest, sampling);
+        double sum = 0;
+        for (int i = 0; i < count; i++) {
+            int token = count == vocabulary ? i : kept[i];
+            if (logits[from + token] >= floor || logits[from + token] == largest) {
+                out[token] = weight(logits[from + token], largest, temperature);
+                sum += out[token];
+            }
+        }
+        for (int i = 0; i < count; i++) {
+            out[count == vocabulary ? i : kept[i]] /= sum;
+        }
+    }
+
+    /**
+     * The tokens of the largest logits after the penalty, in order.
+     *
+     * @param n how many are wanted
+     * @param out at least n ids
+     * @return how many there are; none where the logits have no softmax
+     */
+    int likeliest(float[] logits, int from, Sampling sampling, SeenTokens seen, int n, int[] out) {
+        float largest = largest(logits, from);
+        if (n == 0 || Float.isNaN(largest) || Float.isInfinite(largest)) {
+            return 0;
+        }
+        penalise(logits, from, sampling.repetitionPenalty(), seen);
+        ranking.top(logits, from, vocabulary, n, out);
+        restore(logits, from, seen);
+        return Math.min(n, vocabulary);
     }
 
     private int ranked(

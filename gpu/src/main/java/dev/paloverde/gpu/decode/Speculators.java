@@ -64,6 +64,13 @@ final class Speculators {
         return (int) Math.min(rows, Math.max(options.stepTokens(), options.maxSequences()));
     }
 
+    /** {@return how proposed tokens are accepted; null for the coupled rule} */
+    Rejection rejection() {
+        boolean rejects = speculation.rule() == Speculation.Rule.REJECTION
+                && speculation.strategy() != Speculation.Strategy.AUTOREGRESSIVE;
+        return rejects ? new Rejection(loaded.model().vocabulary()) : null;
+    }
+
     /** @param pages of the engine's cache */
     Speculator create(int pages) {
         return switch (speculation.strategy()) {
@@ -97,6 +104,7 @@ final class Speculators {
     }
 
     private ModelDrafter model(int pages) {
-        return new ModelDrafter(new DraftModel(loaded.draft(), options.pageTokens(), pages, options.stepTokens()));
+        return new ModelDrafter(
+                new DraftModel(loaded.draft(), options.pageTokens(), pages, options.stepTokens()), speculation);
     }
 }

@@ -1,7 +1,6 @@
 package dev.paloverde.gpu.decode;
 
 import java.util.ArrayList;
-import java.util.Arrays;
 import java.util.IdentityHashMap;
 import java.util.List;
 import java.util.Map;
@@ -42,7 +41,7 @@ final class Ssd implements Speculator {
     /** @param scratch pages of the model's cache behind those of the engine */
     Ssd(DraftModel model, ScratchPages scratch, Speculation speculation) {
         this.model = model;
-        this.drafter = new ModelDrafter(model);
+        this.drafter = new ModelDrafter(model, speculation);
         this.scratch = scratch;
         this.speculation = speculation;
         this.pace = Pace.of(speculation);
@@ -79,7 +78,9 @@ final class Ssd implements Speculator {
             GenerationSequence sequence = round.sequences().get(i);
             int count = round.counts()[i];
             sequence.propose(NO_TOKENS);
-            if (count > 0 && !proposeLookedUp(sequence, count) && !proposeDrafted(drafted, sequence, count)) {
+            if (count > 0
+                    && !proposeLookedUp(sequence, count)
+                    && (drafted == null || !drafted.propose(sequence, count))) {
                 missed.add(sequence);
                 counts.add(count);
             }
@@ -109,15 +110,6 @@ final class Ssd implements Speculator {
         return true;
     }
 
-    private static boolean proposeDrafted(AheadDraft drafted, GenerationSequence sequence, int count) {
-        int[] tokens = drafted == null ? null : drafted.drafted(sequence);
-        if (tokens == null) {
-            return false;
-        }
-        sequence.propose(tokens.length > count ? Arrays.copyOf(tokens, count) : tokens, GenerationSequence.Origin.HIT);
-        return true;
-    }
-
     private void fallBack(Round missed, AheadDraft drafted) {
         int others = round.size() - missed.size();
         drafterAsked = fallback.draft(missed.size(), others);
@@ -130,7 +122,7 @@ final class Ssd implements Speculator {
         }
         for (GenerationSequence sequence : missed.sequences()) {
             if (drafted != null && drafted.guessed(sequence)) {
-                sequence.propose(sequence.proposal(), GenerationSequence.Origin.MISS);
+                sequence.missed();
             }
         }
     }
@@ -167,7 +159,7 @@ final class Ssd implements Speculator {
         if (tokens == 0 || speculation.fanOut() == 0 || round.size() == 0) {
             return;
         }
-        AheadDraft next = new AheadDraft(model, drafter, scratch, speculation.tokens());
+        AheadDraft next = new AheadDraft(model, drafter, scratch, speculation);
         for (GenerationSequence sequence : round.sequences()) {
             if (sequence.room() > 1) {
                 boolean hit = sequence.origin() == GenerationSequence.Origin.HIT;

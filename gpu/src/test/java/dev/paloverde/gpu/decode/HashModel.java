@@ -109,6 +109,9 @@ class HashModel implements LanguageModel {
         for (int token = 0; token < POISON; token++) {
             out[from + token] += noise * ((extend(hash, 5000 + token) >>> 40) * 0x1p-23f - 1);
         }
+        // these stay behind all others, even among guesses
+        out[from + POISON] -= 2 * noise;
+        out[from + BREAK] -= 2 * noise;
     }
 
     private static void fill(long hash, float[] out, int from) {
