@@ -169,21 +169,30 @@ final class AheadDraft {
 
     /** Proposes what was drafted for what came; {@return whether that was among the guesses} */
     boolean propose(GenerationSequence sequence, int count) {
-        if (!guessed(sequence)) {
+        Fork fork = guessed(sequence) ? find(sequence, outcomes.get(sequence)) : null;
+        if (fork == null || fork.drafted() == 0) {
             return false;
         }
-        Outcome outcome = outcomes.get(sequence);
+        sequence.propose(
+                Arrays.copyOf(fork.tokens(), Math.min(fork.drafted(), count)),
+                GenerationSequence.Origin.HIT,
+                drafter.law(fork.branch));
+        return true;
+    }
+
+    /** {@return what was drafted for an outcome, whether it came or not; null if it was not among the guesses} */
+    int[] drafted(GenerationSequence sequence, Outcome outcome) {
+        Fork fork = find(sequence, outcome);
+        return fork == null ? null : fork.tokens();
+    }
+
+    private Fork find(GenerationSequence sequence, Outcome outcome) {
         for (Fork fork : forks) {
-            if (fork.branch.sequence() == sequence && fork.isOf(outcome) && fork.drafted() > 0) {
-                int[] own = fork.branch.own();
-                sequence.propose(
-                        Arrays.copyOfRange(own, 1, Math.min(own.length, 1 + count)),
-                        GenerationSequence.Origin.HIT,
-                        drafter.law(fork.branch));
-                return true;
+            if (fork.branch.sequence() == sequence && fork.isOf(outcome)) {
+                return fork;
             }
         }
-        return false;
+        return null;
     }
 
     /** Tells a statistic what came, and at which rank it would have been guessed. */
@@ -256,6 +265,11 @@ final class AheadDraft {
 
         int drafted() {
             return branch.length() - branch.firstOwn() - 1;
+        }
+
+        int[] tokens() {
+            int[] own = branch.own();
+            return Arrays.copyOfRange(own, 1, own.length);
         }
 
         boolean grows() {

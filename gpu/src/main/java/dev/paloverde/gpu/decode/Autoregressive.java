@@ -23,7 +23,7 @@ final class Autoregressive implements Speculator {
     public void verifying(List<Slice> slices) {}
 
     @Override
-    public void verified(List<Slice> slices, long nanos) {}
+    public void verified(List<Slice> slices) {}
 
     @Override
     public SpeculationMetrics metrics() {

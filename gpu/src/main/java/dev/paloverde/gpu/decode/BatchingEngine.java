@@ -360,7 +360,7 @@ final class BatchingEngine implements Engine {
                 leaveQueue();
                 List<Slice> slices = scheduler.plan(speculator.proposals(scheduler.decoding()), speculator.required());
                 if (!slices.isEmpty()) {
-                    step(speculator.propose(slices));
+                    step(slices);
                 }
                 publishPages();
             }
@@ -417,8 +417,9 @@ final class BatchingEngine implements Engine {
         }
     }
 
-    private void step(List<Slice> slices) {
+    private void step(List<Slice> planned) {
         long begin = System.nanoTime();
+        List<Slice> slices = speculator.propose(planned);
         int rows = slices.stream().mapToInt(Slice::count).sum();
         int[] tokens = new int[rows];
         int[] positions = new int[rows];
@@ -448,7 +449,7 @@ final class BatchingEngine implements Engine {
             slice.sequence().read(slice.first(), slice.count(), starts[i], readout);
         }
         int sampled = readout.run(hidden);
-        speculator.verified(slices, System.nanoTime() - begin);
+        speculator.verified(slices);
         List<Sequence> done = new ArrayList<>();
         for (Slice slice : slices) {
             Sequence sequence = slice.sequence();

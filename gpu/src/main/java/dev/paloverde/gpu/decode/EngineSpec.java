@@ -23,6 +23,10 @@ public record EngineSpec(
         if (threads < 1) {
             throw new PaloverdeException(ErrorCode.INVALID_OPTION, "threads is " + threads + "; it must be at least 1");
         }
+        if (speculation.strategy() == Speculation.Strategy.AUTOREGRESSIVE) {
+            // settings of strategies that are not used make no other engine
+            speculation = Speculation.none();
+        }
         if (speculation.needsDraftModel() != draft.isPresent()) {
             throw new PaloverdeException(
                     ErrorCode.INVALID_OPTION,

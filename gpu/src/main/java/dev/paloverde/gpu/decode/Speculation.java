@@ -131,6 +131,11 @@ public record Speculation(
         return new Speculation(strategy, drafter, tokens, fanOut, spread, fallback, pace, Rule.REJECTION, factor);
     }
 
+    /** {@return whether results are others than those without speculation} */
+    public boolean changesResults() {
+        return strategy != Strategy.AUTOREGRESSIVE && rule == Rule.REJECTION;
+    }
+
     /** {@return whether it needs a second model} */
     public boolean needsDraftModel() {
         return strategy != Strategy.AUTOREGRESSIVE && drafter != Drafting.LOOKUP;

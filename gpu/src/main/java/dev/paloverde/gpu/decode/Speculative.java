@@ -47,14 +47,15 @@ final class Speculative implements Speculator {
     }
 
     @Override
-    public void verified(List<Slice> slices, long nanos) {
-        counter.count(round, draftNanos, stepBegin, System.nanoTime());
+    public void verified(List<Slice> slices) {
+        long end = System.nanoTime();
+        counter.count(round, draftNanos, stepBegin, end);
         if (round.size() == slices.size()) {
             int chosen = 0;
             for (GenerationSequence sequence : round.sequences()) {
                 chosen += sequence.accepted() + 1;
             }
-            pace.measured(decoding, chosen, draftNanos + nanos);
+            pace.measured(decoding, chosen, draftNanos + end - stepBegin);
         }
     }
 

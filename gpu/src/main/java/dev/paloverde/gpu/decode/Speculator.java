@@ -33,9 +33,8 @@ interface Speculator extends AutoCloseable {
      * Called when tokens are chosen, before the sequences forget what was proposed to them.
      *
      * @param slices of the step
-     * @param nanos how long the step took
      */
-    void verified(List<Slice> slices, long nanos);
+    void verified(List<Slice> slices);
 
     /** {@return totals since the engine was started} */
     SpeculationMetrics metrics();

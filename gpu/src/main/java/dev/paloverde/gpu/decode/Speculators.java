@@ -19,9 +19,7 @@ final class Speculators {
             throw invalid("strategy is SSD and drafter LOOKUP: a lookup takes no time, so there is nothing to do ahead;"
                     + " set strategy=speculative, or drafter=model or both");
         }
-        if (speculation.rule() == Speculation.Rule.REJECTION
-                && speculation.strategy() != Speculation.Strategy.AUTOREGRESSIVE
-                && options.stepTokens() <= speculation.tokens()) {
+        if (speculation.changesResults() && options.stepTokens() <= speculation.tokens()) {
             throw invalid(
                     "step-tokens is %d; with rule=rejection a sequence brings %d rows to a step: raise step-tokens"
                             .formatted(options.stepTokens(), speculation.tokens() + 1));
@@ -66,9 +64,7 @@ final class Speculators {
 
     /** {@return how proposed tokens are accepted; null for the coupled rule} */
     Rejection rejection() {
-        boolean rejects = speculation.rule() == Speculation.Rule.REJECTION
-                && speculation.strategy() != Speculation.Strategy.AUTOREGRESSIVE;
-        return rejects ? new Rejection(loaded.model().vocabulary()) : null;
+        return speculation.changesResults() ? new Rejection(loaded.model().vocabulary()) : null;
     }
 
     /** @param pages of the engine's cache */

@@ -78,18 +78,18 @@ final class Ssd implements Speculator {
             GenerationSequence sequence = round.sequences().get(i);
             int count = round.counts()[i];
             sequence.propose(NO_TOKENS);
-            if (count > 0
-                    && !proposeLookedUp(sequence, count)
-                    && (drafted == null || !drafted.propose(sequence, count))) {
+            if (count == 0 || proposeLookedUp(sequence, count)) {
+                continue;
+            }
+            if (drafted != null && drafted.propose(sequence, count)) {
+                sequence.record().drafted(sequence.proposal());
+            } else {
                 missed.add(sequence);
                 counts.add(count);
             }
         }
         if (!missed.isEmpty()) {
             fallBack(Round.of(missed, counts), drafted);
-        }
-        if (speculation.drafter() == Speculation.Drafting.BOTH) {
-            round.sequences().forEach(sequence -> sequence.record().drafted(sequence.proposal()));
         }
         if (drafted != null) {
             drafted.release();
@@ -117,6 +117,7 @@ final class Ssd implements Speculator {
             long began = System.nanoTime();
             drafter.propose(missed);
             fallback.drafted(System.nanoTime() - began);
+            missed.sequences().forEach(sequence -> sequence.record().drafted(sequence.proposal()));
         } else {
             lookup.propose(missed);
         }
@@ -173,7 +174,8 @@ final class Ssd implements Speculator {
     }
 
     @Override
-    public void verified(List<Slice> slices, long nanos) {
+    public void verified(List<Slice> slices) {
+        long end = System.nanoTime();
         Map<GenerationSequence, AheadDraft.Outcome> outcomes = new IdentityHashMap<>();
         int chosen = 0;
         for (GenerationSequence sequence : round.sequences()) {
@@ -191,10 +193,10 @@ final class Ssd implements Speculator {
         if (ahead != null) {
             ahead.settle(outcomes);
         }
-        counter.count(round, draftNanos, stepBegin, System.nanoTime());
+        counter.count(round, draftNanos, stepBegin, end);
         if (round.size() == slices.size()) {
-            pace.measured(decoding, chosen, draftNanos + nanos);
-            fallback.verified(nanos);
+            pace.measured(decoding, chosen, draftNanos + end - stepBegin);
+            fallback.verified(end - stepBegin);
         }
     }
 

@@ -112,7 +112,20 @@ class SsdTest {
     @Test
     void draftingLiesInsideVerification() {
         AtomicInteger draftSteps = new AtomicInteger();
-        HashModel target = new SlowModel(8, new AtomicInteger());
+        AtomicInteger steps = new AtomicInteger();
+        HashModel target = new SlowModel(20, steps) {
+            @Override
+            public Tensor forward(StepBatch batch, KvCache cache) {
+                // as slow as this machine makes the drafter; the step before the first has no proposals
+                int rounds = steps.get();
+                long patience = System.nanoTime() + 500_000_000L;
+                while (draftSteps.get() < TOKENS * Math.min(1, rounds) + rounds * (TOKENS + 1)
+                        && System.nanoTime() < patience) {
+                    LockSupport.parkNanos(100_000);
+                }
+                return super.forward(batch, cache);
+            }
+        };
         HashModel draft = new SlowModel(0, draftSteps);
         try (BatchingEngine engine = start(ssd(1, Speculation.Spread.UNIFORM), target, draft, 0)) {
             engine.generate(request(1, 81, 1)).join();
@@ -126,7 +139,7 @@ class SsdTest {
                 assertThat(rounds.get(i).proposed()).isEqualTo(TOKENS);
                 inside += before.aheadBegin() > before.begin() && before.aheadEnd() < before.end() ? 1 : 0;
             }
-            // a scheduler may keep a thread from running for a while
+            // a thread may be kept from running for a while
             assertThat(inside).isGreaterThan(10);
             assertThat(metrics.overlapShare()).isGreaterThan(0.6);
             assertThat(metrics.guesses()).isGreaterThan(15 * 4);
