@@ -36,6 +36,8 @@ final class BatchingEngine implements Engine {
     private final PagePool pool;
     private final Scheduler scheduler;
     private final Readout readout;
+    private final Speculator speculator;
+    private final Rejection rejection;
     private final Thread thread;
     private final String kernelsVersion;
 
@@ -52,26 +54,37 @@ final class BatchingEngine implements Engine {
 
     private volatile EngineMetrics metrics = new EngineMetrics(0, 0, 0, 0, 0, 0, 0, 0);
 
+    /** As the other, without speculation. */
+    static CompletableFuture<BatchingEngine> start(String name, Supplier<LoadedModel> loader, EngineOptions options) {
+        return start(name, loader, options, Speculation.none());
+    }
+
     /**
      * Starts an engine's thread, which loads the model first.
      *
      * @param name of the thread
      * @param loader called on the engine's thread; the engine closes what it gives
      * @param options limits
+     * @param speculation whether tokens are guessed ahead
      * @return completes with the engine once it takes requests, or with the reason why it does not
      */
-    static CompletableFuture<BatchingEngine> start(String name, Supplier<LoadedModel> loader, EngineOptions options) {
+    static CompletableFuture<BatchingEngine> start(
+            String name, Supplier<LoadedModel> loader, EngineOptions options, Speculation speculation) {
         CompletableFuture<BatchingEngine> ready = new CompletableFuture<>();
-        Thread thread = new Thread(() -> live(name, loader, options, ready), name);
+        Thread thread = new Thread(() -> live(name, loader, options, speculation, ready), name);
         thread.setDaemon(true);
         thread.start();
         return ready;
     }
 
     private static void live(
-            String name, Supplier<LoadedModel> loader, EngineOptions options, CompletableFuture<BatchingEngine> ready) {
+            String name,
+            Supplier<LoadedModel> loader,
+            EngineOptions options,
+            Speculation speculation,
+            CompletableFuture<BatchingEngine> ready) {
         try (LoadedModel loaded = loader.get()) {
-            BatchingEngine engine = new BatchingEngine(loaded, options);
+            BatchingEngine engine = new BatchingEngine(loaded, options, speculation);
             try {
                 ready.complete(engine);
                 engine.run();
@@ -86,7 +99,7 @@ final class BatchingEngine implements Engine {
         }
     }
 
-    private BatchingEngine(LoadedModel loaded, EngineOptions asked) {
+    private BatchingEngine(LoadedModel loaded, EngineOptions asked, Speculation speculation) {
         this.loaded = loaded;
         this.model = loaded.model();
         model.reserve(asked.resolve(loaded.kernels().limits()).stepTokens());
@@ -95,12 +108,15 @@ final class BatchingEngine implements Engine {
         this.thread = Thread.currentThread();
         this.kernelsVersion = loaded.kernels().version();
         KvLayout layout = model.kvLayout(options.pageTokens());
-        long pageBytes = layout.elementsPerPage() * loaded.kernels().cacheElementBytes();
+        Speculators speculators = new Speculators(loaded, options, speculation);
+        long pageBytes = layout.elementsPerPage() * loaded.kernels().cacheElementBytes() + speculators.bytesPerPage();
         int pages = pages(pageBytes);
         this.pool = new PagePool(pages);
         this.scheduler = new Scheduler(pool, options, pageBytes, this::copyPage);
-        this.readout = new Readout(loaded.kernels(), model, options);
+        this.readout = new Readout(loaded.kernels(), model, speculators.sampledRows());
         this.cache = loaded.kernels().cache(layout, pages);
+        this.speculator = speculators.create(pages);
+        this.rejection = speculators.rejection();
         LOG.info(
                 "{}: {}; {} pages of {} tokens ({} MiB), up to {} sequences and {} rows a step",
                 thread.getName(),
@@ -159,7 +175,7 @@ final class BatchingEngine implements Engine {
             StopTexts stops =
                     new StopTexts(loaded.tokenizer(), request.sampling().stop());
             GenerationSequence sequence =
-                    new GenerationSequence(work, request, stops, loaded.endTokens(), model.context());
+                    new GenerationSequence(work, request, stops, loaded.endTokens(), model.context(), rejection);
             return work.of(List.of(sequence), sequence::result);
         });
     }
@@ -343,7 +359,7 @@ final class BatchingEngine implements Engine {
             while (takeIn()) {
                 scheduler.admit();
                 leaveQueue();
-                List<Slice> slices = scheduler.plan();
+                List<Slice> slices = scheduler.plan(speculator.proposals(scheduler.decoding()), speculator.required());
                 if (!slices.isEmpty()) {
                     step(slices);
                 }
@@ -402,8 +418,9 @@ final class BatchingEngine implements Engine {
         }
     }
 
-    private void step(List<Slice> slices) {
+    private void step(List<Slice> planned) {
         long begin = System.nanoTime();
+        List<Slice> slices = speculator.propose(planned);
         int rows = slices.stream().mapToInt(Slice::count).sum();
         int[] tokens = new int[rows];
         int[] positions = new int[rows];
@@ -425,6 +442,7 @@ final class BatchingEngine implements Engine {
         }
         starts[pages.length] = row;
 
+        speculator.verifying(slices);
         Tensor hidden = model.forward(new StepBatch(tokens, positions, starts, pages), cache);
         for (int i = 0; i < pages.length; i++) {
             Slice slice = slices.get(i);
@@ -432,9 +450,14 @@ final class BatchingEngine implements Engine {
             slice.sequence().read(slice.first(), slice.count(), starts[i], readout);
         }
         int sampled = readout.run(hidden);
+        speculator.verified(slices);
         List<Sequence> done = new ArrayList<>();
         for (Slice slice : slices) {
             Sequence sequence = slice.sequence();
+            if (sequence instanceof GenerationSequence generation) {
+                generation.settle();
+                scheduler.settle(generation);
+            }
             if (sequence.work().over()) {
                 scheduler.remove(sequence.work());
             } else if (sequence.done()) {
@@ -512,8 +535,9 @@ final class BatchingEngine implements Engine {
     }
 
     private void free() {
-        try (cache) {
-            readout.close();
+        try (cache;
+                readout) {
+            speculator.close();
         }
     }
 
@@ -540,6 +564,16 @@ final class BatchingEngine implements Engine {
     @Override
     public EngineMetrics metrics() {
         return metrics;
+    }
+
+    @Override
+    public SpeculationMetrics speculation() {
+        return speculator.metrics();
+    }
+
+    @Override
+    public List<SpeculationRound> speculationRounds() {
+        return speculator.rounds();
     }
 
     @Override

@@ -1,5 +1,6 @@
 package dev.paloverde.gpu.decode;
 
+import java.util.List;
 import java.util.concurrent.CompletableFuture;
 
 /** An engine that someone else closes. */
@@ -27,6 +28,16 @@ record Borrowed(Engine engine) implements Engine {
     @Override
     public EngineMetrics metrics() {
         return engine.metrics();
+    }
+
+    @Override
+    public SpeculationMetrics speculation() {
+        return engine.speculation();
+    }
+
+    @Override
+    public List<SpeculationRound> speculationRounds() {
+        return engine.speculationRounds();
     }
 
     @Override

@@ -1,5 +1,6 @@
 package dev.paloverde.gpu.decode;
 
+import java.util.List;
 import java.util.concurrent.CompletableFuture;
 
 /**
@@ -22,6 +23,12 @@ public interface Engine extends AutoCloseable {
 
     /** {@return what the engine has done so far; values only grow} */
     EngineMetrics metrics();
+
+    /** {@return what came of speculation so far; values only grow} */
+    SpeculationMetrics speculation();
+
+    /** {@return the last steps in which sequences decoded, at most some thousands; none without speculation} */
+    List<SpeculationRound> speculationRounds();
 
     /** {@return the most positions a sequence may have here: the model's context, or less where the cache is smaller} */
     int context();

@@ -86,7 +86,11 @@ final class EngineRegistry {
         try {
             Resident resident = held.resident.get();
             return new SharedEngine(
-                    resident.engine(), resident.directory(), resident.fingerprint(), () -> release(held));
+                    resident.engine(),
+                    resident.directory(),
+                    resident.fingerprint(),
+                    resident.draftFingerprint(),
+                    () -> release(held));
         } catch (InterruptedException e) {
             release(held);
             Thread.currentThread().interrupt();
@@ -169,8 +173,9 @@ final class EngineRegistry {
             this.key = key;
             Loading loading = new Loading(key);
             this.resident = BatchingEngine.start(
-                            "paloverde-engine-" + key.model().getFileName(), loading, key.options())
-                    .thenApply(engine -> new Resident(engine, loading.directory, loading.fingerprint))
+                            "paloverde-engine-" + key.model().getFileName(), loading, key.options(), key.speculation())
+                    .thenApply(engine ->
+                            new Resident(engine, loading.directory, loading.fingerprint, loading.draftFingerprint))
                     .whenComplete((loaded, failure) -> {
                         if (failure != null && loading.directory != null) {
                             loading.directory.close();
@@ -199,13 +204,29 @@ final class EngineRegistry {
         }
     }
 
-    private record Resident(BatchingEngine engine, ModelDirectory directory, String fingerprint) {}
+    private record Resident(
+            BatchingEngine engine, ModelDirectory directory, String fingerprint, String draftFingerprint) {}
+
+    /**
+     * How an engine's threads are shared out. One model computes at a time, or both do: then the smaller one has a
+     * quarter of them.
+     */
+    private record Threads(int target, int draft) {
+        static Threads of(EngineSpec spec) {
+            if (spec.speculation().strategy() != Speculation.Strategy.SSD) {
+                return new Threads(spec.threads(), spec.threads());
+            }
+            int draft = Math.max(1, spec.threads() / 4);
+            return new Threads(Math.max(1, spec.threads() - draft), draft);
+        }
+    }
 
     /** Loads on the engine's thread, so that an interrupted task does not leave half a model. */
     private static final class Loading implements Supplier<LoadedModel> {
         private final EngineSpec spec;
         private ModelDirectory directory;
         private String fingerprint;
+        private String draftFingerprint = "";
 
         Loading(EngineSpec spec) {
             this.spec = spec;
@@ -218,7 +239,7 @@ final class EngineRegistry {
             Kernels kernels = null;
             try {
                 Tokenizer tokenizer = directory.tokenizer();
-                kernels = Devices.open(spec.device(), spec.threads());
+                kernels = Devices.open(spec.device(), Threads.of(spec).target());
                 requireRoom(kernels);
                 fingerprint = directory.fingerprint();
                 LanguageModel model = directory.load(kernels);
@@ -226,12 +247,59 @@ final class EngineRegistry {
                 int[] ends = directory.generationDefaults().ends().stream()
                         .mapToInt(Integer::intValue)
                         .toArray();
-                return new LoadedModel(kernels, model, tokenizer, ends);
+                return new LoadedModel(kernels, model, tokenizer, ends, loadDraft());
             } catch (Throwable e) {
                 if (kernels != null) {
                     kernels.close();
                 }
                 throw e;
+            }
+        }
+
+        private LoadedDraft loadDraft() {
+            if (spec.draft().isEmpty()) {
+                return null;
+            }
+            Path path = spec.draft().get();
+            try (ModelDirectory draft = ModelDirectory.open(path)) {
+                requireSameTokens(draft);
+                Kernels kernels = Devices.open(spec.device(), Threads.of(spec).draft());
+                try {
+                    draftFingerprint = draft.fingerprint();
+                    return new LoadedDraft(kernels, draft.load(kernels));
+                } catch (Throwable e) {
+                    kernels.close();
+                    throw e;
+                }
+            }
+        }
+
+        private void requireSameTokens(ModelDirectory draft) {
+            Tokenizer ours = directory.tokenizer();
+            Tokenizer theirs = draft.tokenizer();
+            int vocabulary = directory.configuration().vocabulary();
+            String difference = null;
+            if (draft.configuration().vocabulary() != vocabulary) {
+                difference = "vocab_size is %d there and %d here"
+                        .formatted(draft.configuration().vocabulary(), vocabulary);
+            } else if (theirs.vocabulary() != ours.vocabulary()) {
+                difference =
+                        "its tokenizer has %d ids and this one's %d".formatted(theirs.vocabulary(), ours.vocabulary());
+            }
+            for (int token = 0; difference == null && token < ours.vocabulary(); token++) {
+                int[] one = {token};
+                String here = ours.decode(one);
+                String there = theirs.decode(one);
+                if (!here.equals(there) || ours.isSpecial(token) != theirs.isSpecial(token)) {
+                    difference = "token %d is '%s' there and '%s' here".formatted(token, there, here);
+                }
+            }
+            if (difference != null) {
+                throw new PaloverdeException(
+                        ErrorCode.TOKENIZER_MISMATCH,
+                        "the draft model in %s does not have the vocabulary of the model in %s: %s; take a draft model of the"
+                                        .formatted(spec.draft().get(), spec.model(), difference)
+                                + " same family, or set drafter=lookup");
             }
         }
 

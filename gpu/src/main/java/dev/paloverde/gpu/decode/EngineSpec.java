@@ -4,6 +4,7 @@ import dev.paloverde.gpu.ErrorCode;
 import dev.paloverde.gpu.PaloverdeException;
 import java.io.IOException;
 import java.nio.file.Path;
+import java.util.Optional;
 
 /**
  * Which engine: equal specifications share one.
@@ -12,13 +13,45 @@ import java.nio.file.Path;
  * @param device {@code cpu}, {@code cuda} or {@code auto}
  * @param threads CPU threads that the kernels may use, at least 1
  * @param options limits
+ * @param speculation whether tokens are guessed ahead
+ * @param draft the directory of the model that guesses, where there is one
  */
-public record EngineSpec(Path model, String device, int threads, EngineOptions options) {
-    /** @throws PaloverdeException {@code INVALID_OPTION} if there are no threads */
+public record EngineSpec(
+        Path model, String device, int threads, EngineOptions options, Speculation speculation, Optional<Path> draft) {
+    /** @throws PaloverdeException {@code INVALID_OPTION} if there are no threads, or no draft model where one is needed */
     public EngineSpec {
         if (threads < 1) {
             throw new PaloverdeException(ErrorCode.INVALID_OPTION, "threads is " + threads + "; it must be at least 1");
         }
+        if (speculation.strategy() == Speculation.Strategy.AUTOREGRESSIVE) {
+            // settings of strategies that are not used make no other engine
+            speculation = Speculation.none();
+        }
+        if (speculation.needsDraftModel() != draft.isPresent()) {
+            throw new PaloverdeException(
+                    ErrorCode.INVALID_OPTION,
+                    draft.isPresent()
+                            ? "draft-model is %s, and nothing asks it: strategy is %s and drafter %s"
+                                    .formatted(draft.get(), speculation.strategy(), speculation.drafter())
+                            : "strategy is %s and drafter %s, and there is no draft-model; name one with the same tokenizer,"
+                                            .formatted(speculation.strategy(), speculation.drafter())
+                                    + " or set drafter=lookup");
+        }
+    }
+
+    /** Without speculation. */
+    public EngineSpec(Path model, String device, int threads, EngineOptions options) {
+        this(model, device, threads, options, Speculation.none(), Optional.empty());
+    }
+
+    /** {@return the same with speculation by a draft model} */
+    public EngineSpec with(Speculation other, Path draftModel) {
+        return new EngineSpec(model, device, threads, options, other, Optional.of(draftModel));
+    }
+
+    /** {@return the same with speculation that needs no second model} */
+    public EngineSpec with(Speculation other) {
+        return new EngineSpec(model, device, threads, options, other, Optional.empty());
     }
 
     /** The best device there is, all processors, default limits. */
@@ -28,13 +61,15 @@ public record EngineSpec(Path model, String device, int threads, EngineOptions o
 
     /** {@return the same, with the one path that all ways of writing the directory come to} */
     EngineSpec canonical() {
-        Path real;
+        return new EngineSpec(real(model), device, threads, options, speculation, draft.map(EngineSpec::real));
+    }
+
+    private static Path real(Path directory) {
         try {
-            real = model.toRealPath();
+            return directory.toRealPath();
         } catch (IOException e) {
             // opening it will say what is wrong with it
-            real = model.toAbsolutePath().normalize();
+            return directory.toAbsolutePath().normalize();
         }
-        return new EngineSpec(real, device, threads, options);
     }
 }

@@ -3,29 +3,62 @@ package dev.paloverde.gpu.decode;
 import dev.paloverde.gpu.kernels.TokenChooser;
 import java.util.Arrays;
 
-/** A prompt and what has been generated after it. */
+/**
+ * A prompt and what has been generated after it. For one step at a time, tokens may be proposed to it: they are rows of
+ * the step, each is compared with the token that is chosen in its place, and with the first that differs the rows after
+ * it have no meaning.
+ */
 final class GenerationSequence extends Sequence {
+    /** Where proposed tokens come from. */
+    enum Origin {
+        /** Drafted for this outcome of the round before, when it was known. */
+        DRAFT,
+        /** Drafted for this outcome while it was not known. */
+        HIT,
+        /** As DRAFT, after this outcome was not among those that were guessed. */
+        MISS
+    }
+
+    private static final int[] NO_TOKENS = {};
+
     private final GenerationRequest request;
     private final RowNoise noise;
     private final SeenTokens seen = new SeenTokens();
     private final StopTexts stops;
     private final int[] endTokens;
     private final int context;
+    private final Rejection rejection;
     private int[] output = new int[16];
     private int generated;
     private double logProbability;
     private FinishReason finish;
+    private int[] proposal = NO_TOKENS;
+    private int proposedFrom;
+    private int accepted;
+    private Origin origin = Origin.DRAFT;
+    private DraftLaw law = DraftLaw.CERTAIN;
+    private boolean diverged;
+    private SuffixIndex suffixes;
+    private final DraftRecord record = new DraftRecord();
 
     /**
      * @param endTokens ids that end the sequence
      * @param context the most tokens that prompt and output may have together
+     * @param rejection how proposed tokens are accepted; null for the coupled rule
      */
-    GenerationSequence(Work<?> work, GenerationRequest request, StopTexts stops, int[] endTokens, int context) {
+    GenerationSequence(
+            Work<?> work,
+            GenerationRequest request,
+            StopTexts stops,
+            int[] endTokens,
+            int context,
+            Rejection rejection) {
         super(work, 0, null, request.prompt().length);
         this.request = request;
         this.stops = stops;
         this.endTokens = request.sampling().ignoreEnd() ? new int[0] : endTokens;
         this.context = context;
+        this.rejection = rejection;
         this.noise = new RowNoise(request.sampling().seed(), request.key());
         if (request.sampling().repetitionPenalty() != 1) {
             for (int token : request.prompt()) {
@@ -42,7 +75,10 @@ final class GenerationSequence extends Sequence {
     @Override
     int token(int position) {
         int prompt = request.prompt().length;
-        return position < prompt ? request.prompt()[position] : output[position - prompt];
+        if (position < prompt) {
+            return request.prompt()[position];
+        }
+        return position < length() ? output[position - prompt] : proposal[position - length()];
     }
 
     @Override
@@ -50,50 +86,135 @@ final class GenerationSequence extends Sequence {
         return generated > 0 && computed() == length() - 1;
     }
 
+    /** Where the rule is rejection, a token that others were proposed after is never computed without them. */
+    @Override
+    int prefill() {
+        return rejection != null && generated > 0 ? length() - 1 : length();
+    }
+
+    @Override
+    int room() {
+        int end = Math.min(request.prompt().length + request.sampling().maxTokens(), context);
+        return Math.max(0, end - length() - 1);
+    }
+
+    /** Proposes what could follow its last token, for the next step; no tokens for none. */
+    void propose(int[] tokens) {
+        propose(tokens, Origin.DRAFT, DraftLaw.CERTAIN);
+    }
+
+    /**
+     * Proposes what could follow its last token, for the next step.
+     *
+     * @param from where the tokens come from
+     * @param drawnFrom the laws they were drawn from
+     */
+    void propose(int[] tokens, Origin from, DraftLaw drawnFrom) {
+        proposal = tokens;
+        law = drawnFrom;
+        origin = from;
+        proposedFrom = length();
+        accepted = 0;
+    }
+
+    /** {@return the proposed tokens} */
+    int[] proposal() {
+        return proposal;
+    }
+
+    Origin origin() {
+        return origin;
+    }
+
+    /** Marks the proposal as one that takes the place of one drafted ahead. */
+    void missed() {
+        origin = Origin.MISS;
+    }
+
+    /** {@return how many tokens are proposed} */
+    int proposed() {
+        return proposal.length;
+    }
+
+    /** {@return how many of them were chosen in the step} */
+    int accepted() {
+        return accepted;
+    }
+
     @Override
     void read(int first, int count, int row, Readout readout) {
-        if (first + count == length()) {
-            readout.sample(this, row + count - 1);
+        diverged = false;
+        for (int position = Math.max(first, length() - 1); position < first + count; position++) {
+            readout.sample(this, row + position - first, position + 1);
         }
     }
 
     /** {@return whether any token may be chosen, by its logit, temperature and noise alone} */
     boolean plain() {
         Sampling sampling = request.sampling();
-        return sampling.topK() == 0
+        return rejection == null
+                && sampling.topK() == 0
                 && sampling.topP() == 1
                 && sampling.minP() == 0
                 && sampling.repetitionPenalty() == 1;
     }
 
-    /** Says how the next token is drawn, as entry {@code index} of {@code draws}. */
-    void draw(TokenChooser.Draws draws, int index) {
+    /** Says how the token of a position is drawn, as entry {@code index} of {@code draws}. */
+    void draw(TokenChooser.Draws draws, int index, int position) {
         draws.temperatures()[index] = request.sampling().temperature();
-        draws.positions()[index] = length();
+        draws.positions()[index] = position;
         noise.key(draws, index);
     }
 
-    /** Chooses the next token from the logits of the last one. */
-    void sample(Sampler sampler, float[] logits, int from) {
+    /**
+     * Chooses the next token from the logits of the last one.
+     *
+     * @return whether there was one to choose: not behind a proposed token that was not chosen
+     */
+    boolean sample(Sampler sampler, float[] logits, int from) {
+        if (diverged) {
+            return false;
+        }
+        int index = length() - proposedFrom;
         Sampler.Choice choice = sampler.choose(logits, from, request.sampling(), noise, seen, length());
-        take(choice.token(), choice.logProbability());
+        if (rejection != null && index < proposal.length) {
+            int token = rejection.choose(
+                    logits, from, request.sampling(), noise, seen, length(), proposal[index], law, index);
+            choice = choice.insteadOf(token, logits[from + token]);
+        }
+        take(choice.token(), choice.logProbability(), index);
+        return true;
     }
 
-    /** Takes the next token, which the device chose as {@link #draw} said. */
-    void chosen(int token, float logProbabilityOfToken) {
+    /**
+     * Takes the next token, which the device chose as {@link #draw} said.
+     *
+     * @return as {@link #sample}
+     */
+    boolean chosen(int token, float logProbabilityOfToken) {
+        if (diverged) {
+            return false;
+        }
         if (Float.isNaN(logProbabilityOfToken)) {
             throw Sampler.noSoftmax(length());
         }
-        take(token, logProbabilityOfToken);
+        take(token, logProbabilityOfToken, length() - proposedFrom);
+        return true;
     }
 
-    private void take(int token, double logProbabilityOfToken) {
+    /** @param index of the token among those that were proposed */
+    private void take(int token, double logProbabilityOfToken, int index) {
+        append(token, logProbabilityOfToken);
+        boolean foreseen = index < proposal.length && proposal[index] == token;
+        accepted += foreseen ? 1 : 0;
+        diverged = !foreseen || finish != null;
+    }
+
+    private void append(int token, double logProbabilityOfToken) {
         logProbability += logProbabilityOfToken;
-        for (int end : endTokens) {
-            if (token == end) {
-                finish = FinishReason.STOP;
-                return;
-            }
+        if (ends(token)) {
+            finish = FinishReason.STOP;
+            return;
         }
         append(token);
         if (stops.reached(output, generated)) {
@@ -113,6 +234,53 @@ final class GenerationSequence extends Sequence {
         if (request.sampling().repetitionPenalty() != 1) {
             seen.add(token);
         }
+    }
+
+    /** Takes back the rows of a step whose tokens were not chosen. */
+    void settle() {
+        if (!done()) {
+            retreat(length() - 1);
+        }
+        propose(NO_TOKENS);
+    }
+
+    GenerationRequest request() {
+        return request;
+    }
+
+    RowNoise noise() {
+        return noise;
+    }
+
+    /** {@return the tokens that a penalty applies to; empty if there is none} */
+    SeenTokens seen() {
+        return seen;
+    }
+
+    /** {@return whether a token would end it} */
+    boolean ends(int token) {
+        for (int end : endTokens) {
+            if (end == token) {
+                return true;
+            }
+        }
+        return false;
+    }
+
+    /** {@return how right its drafters were} */
+    DraftRecord record() {
+        return record;
+    }
+
+    /** {@return prompt and output as an index of what followed what} */
+    SuffixIndex suffixes() {
+        if (suffixes == null) {
+            suffixes = new SuffixIndex();
+        }
+        while (suffixes.length() < length()) {
+            suffixes.add(token(suffixes.length()));
+        }
+        return suffixes;
     }
 
     @Override

@@ -38,14 +38,17 @@ final class Readout implements AutoCloseable {
     private int[] chooseFrom = new int[64];
     private int[] scoreFrom = new int[64];
     private int[] targets = new int[64];
+    private int[] choosePositions = new int[64];
+    private int chosen;
 
     private record Score(Sequence sequence, Scores scores, int index) {}
 
-    Readout(Kernels kernels, LanguageModel model, EngineOptions options) {
+    /** @param sampleRows how many rows may be sampled in a step without a second pass over the output projection */
+    Readout(Kernels kernels, LanguageModel model, int sampleRows) {
         this.kernels = kernels;
         this.model = model;
         this.sampler = new Sampler(model.vocabulary());
-        this.sampleRows = Math.max(1, Math.min(LOGITS / model.vocabulary(), options.maxSequences()));
+        this.sampleRows = Math.max(1, Math.min(LOGITS / model.vocabulary(), sampleRows));
         this.logits = new float[sampleRows * model.vocabulary()];
         this.chooser = kernels.chooser().orElse(null);
         this.scoreRows = kernels.scoringRows();
@@ -55,10 +58,15 @@ final class Readout implements AutoCloseable {
                 kernels.tensor(Math.max(sampleRows, scoreRows), model.head().columns());
     }
 
-    /** Asks for a token to be chosen from the logits of a row: on the device where it can, from logits on the host else. */
-    void sample(GenerationSequence sequence, int row) {
+    /**
+     * Asks for a token to be chosen from the logits of a row: on the device where it can, from logits on the host else.
+     *
+     * @param position the position that the token will have
+     */
+    void sample(GenerationSequence sequence, int row, int position) {
         if (chooser != null && sequence.plain()) {
             chooseFrom = put(chooseFrom, choosers.size(), row);
+            choosePositions = put(choosePositions, choosers.size(), position);
             choosers.add(sequence);
         } else {
             sampleFrom = put(sampleFrom, samplers.size(), row);
@@ -87,9 +95,7 @@ final class Readout implements AutoCloseable {
 
     /** {@return the number of tokens chosen} Hands out what was asked for, and forgets it. */
     int run(Tensor hidden) {
-        int sampled = samplers.size() + choosers.size();
-        runSamples(hidden);
-        runChoices(hidden);
+        int sampled = runSamples(hidden) + runChoices(hidden);
         runScores(hidden);
         for (int i = 0; i < poolers.size(); i++) {
             EmbeddingSequence sequence = poolers.get(i);
@@ -103,7 +109,8 @@ final class Readout implements AutoCloseable {
         return sampled;
     }
 
-    private void runSamples(Tensor hidden) {
+    private int runSamples(Tensor hidden) {
+        chosen = 0;
         for (int first = 0; first < samplers.size(); first += sampleRows) {
             int count = Math.min(sampleRows, samplers.size() - first);
             gather(hidden, sampleFrom, first, count);
@@ -111,12 +118,14 @@ final class Readout implements AutoCloseable {
             for (int i = 0; i < count; i++) {
                 GenerationSequence sequence = samplers.get(first + i);
                 int from = i * model.vocabulary();
-                guard(sequence, () -> sequence.sample(sampler, logits, from));
+                guard(sequence, () -> chosen += sequence.sample(sampler, logits, from) ? 1 : 0);
             }
         }
+        return chosen;
     }
 
-    private void runChoices(Tensor hidden) {
+    private int runChoices(Tensor hidden) {
+        chosen = 0;
         for (int first = 0; first < choosers.size(); ) {
             int count = Math.min(Math.min(chooser.rows(), scoreRows), choosers.size() - first);
             gather(hidden, chooseFrom, first, count);
@@ -128,7 +137,7 @@ final class Readout implements AutoCloseable {
                     new int[count],
                     RowNoise.Purpose.TOKEN.ordinal());
             for (int i = 0; i < count; i++) {
-                choosers.get(first + i).draw(draws, i);
+                choosers.get(first + i).draw(draws, i, choosePositions[first + i]);
             }
             int[] tokens = new int[count];
             chooser.choose(gathered, model.head(), draws, tokens, logProbabilities);
@@ -136,10 +145,11 @@ final class Readout implements AutoCloseable {
                 GenerationSequence sequence = choosers.get(first + i);
                 int token = tokens[i];
                 float logProbability = logProbabilities[i];
-                guard(sequence, () -> sequence.chosen(token, logProbability));
+                guard(sequence, () -> chosen += sequence.chosen(token, logProbability) ? 1 : 0);
             }
             first += count;
         }
+        return chosen;
     }
 
     private void runScores(Tensor hidden) {

@@ -15,7 +15,13 @@ final class RowNoise {
     /** What a number is drawn for: numbers of different purposes are independent. */
     enum Purpose {
         /** Gumbel noise that chooses the token of a position. */
-        TOKEN
+        TOKEN,
+        /** What a drafter proposes for a position, where the rule is rejection. */
+        DRAFT,
+        /** Whether it is accepted. */
+        ACCEPT,
+        /** What replaces it if it is not. */
+        RESIDUAL
     }
 
     /** No Gumbel variable drawn here is larger than this. */
@@ -53,6 +59,15 @@ final class RowNoise {
         return gumbel(Philox.bits(token, position, Purpose.TOKEN.ordinal(), stream, key0, key1));
     }
 
+    /** {@return a uniform number of 52 bits, neither 0 nor 1} */
+    double uniform(Purpose purpose, int position) {
+        return uniform(Philox.bits(0, position, purpose.ordinal(), stream, key0, key1));
+    }
+
+    private static double uniform(long bits) {
+        return ((bits >>> 12) + 0.5) * 0x1p-52;
+    }
+
     /**
      * The token that maximises {@code logit / temperature + gumbel}, which has the law softmax(logits / temperature)
      * (Maddison, Tarlow and Minka, arXiv 1411.0030, section 2); the lowest id on a tie. Noise is drawn for tokens that
@@ -76,7 +91,7 @@ final class RowNoise {
             for (int lane = 0; lane < count; lane++) {
                 largest = Math.max(largest, logits[from + first + lane]);
             }
-            double hopeless = bestValue - 1e-9 * (1 + Math.abs(bestValue));
+            double hopeless = hopeless(bestValue);
             if (largest < floor || largest * inverse + LARGEST_GUMBEL < hopeless) {
                 continue;
             }
@@ -98,9 +113,65 @@ final class RowNoise {
         return best;
     }
 
+    /**
+     * The tokens of the largest {@code logit / temperature + gumbel}, in order; the lowest id first on a tie. The first is
+     * {@link #argmax}'s. Skips what cannot be among them, as that does.
+     *
+     * @param floor tokens whose logit is below it are left out
+     * @param out at least n ids, best first
+     * @return how many there are: n, or fewer where fewer are left in
+     */
+    int top(
+            float[] logits,
+            int from,
+            int vocabulary,
+            double temperature,
+            double floor,
+            int position,
+            int n,
+            int[] out) {
+        double inverse = 1 / temperature;
+        Philox.Lanes lanes = new Philox.Lanes(Math.min(LANES, vocabulary));
+        double[] values = new double[n];
+        int found = 0;
+        for (int first = 0; first < vocabulary; first += LANES) {
+            int count = Math.min(LANES, vocabulary - first);
+            Philox.bits(lanes, first, count, position, Purpose.TOKEN.ordinal(), stream, key0, key1);
+            for (int lane = 0; lane < count; lane++) {
+                float logit = logits[from + first + lane];
+                long bits = lanes.c0[lane];
+                if (logit < floor || found == n && logit * inverse + gumbelBound(bits) < hopeless(values[n - 1])) {
+                    continue;
+                }
+                found = insert(logit / temperature + gumbel(bits), first + lane, values, out, found);
+            }
+        }
+        return found;
+    }
+
+    private static double hopeless(double value) {
+        return value - 1e-9 * (1 + Math.abs(value));
+    }
+
+    /** Puts a token, higher than all before it, at its place among the best; {@return how many there are now} */
+    static int insert(double value, int token, double[] values, int[] tokens, int found) {
+        int place = found;
+        while (place > 0 && value > values[place - 1]) {
+            place--;
+        }
+        if (place == values.length) {
+            return found;
+        }
+        int count = Math.min(values.length, found + 1);
+        System.arraycopy(values, place, values, place + 1, count - place - 1);
+        System.arraycopy(tokens, place, tokens, place + 1, count - place - 1);
+        values[place] = value;
+        tokens[place] = token;
+        return count;
+    }
+
     static double gumbel(long bits) {
-        double uniform = ((bits >>> 12) + 0.5) * 0x1p-52;
-        return -StrictMath.log(-StrictMath.log(uniform));
+        return -StrictMath.log(-StrictMath.log(uniform(bits)));
     }
 
     /** {@return a number that {@code gumbel(bits)} does not exceed, without a logarithm} */

@@ -2,6 +2,7 @@ package dev.paloverde.gpu.decode;
 
 import dev.paloverde.gpu.ErrorCode;
 import dev.paloverde.gpu.PaloverdeException;
+import java.util.Arrays;
 
 /**
  * Chooses a token from a row of logits. What it chooses depends on the logits, the {@link Sampling}, the row's noise, the
@@ -15,8 +16,18 @@ final class Sampler {
     private final int[] kept;
     private float[] unpenalised = new float[64];
 
-    /** What was chosen, and its log-probability under the model's own distribution. */
-    record Choice(int token, double logProbability) {}
+    /**
+     * What was chosen, and its log-probability under the model's own distribution.
+     *
+     * @param largest logit of the row
+     * @param logSum natural logarithm of the sum of {@code exp(logit - largest)}
+     */
+    record Choice(int token, double logProbability, float largest, double logSum) {
+        /** {@return the same row's choice, had it been another token} */
+        Choice insteadOf(int other, float logit) {
+            return new Choice(other, logit - (double) largest - logSum, largest, logSum);
+        }
+    }
 
     Sampler(int vocabulary) {
         this.vocabulary = vocabulary;
@@ -39,7 +50,23 @@ final class Sampler {
         int token = sampling.repetitionPenalty() == 1
                 ? choose(logits, from, largest, sampling, noise, position)
                 : choosePenalised(logits, from, sampling, noise, seen, position);
-        return new Choice(token, logits[from + token] - (double) largest - StrictMath.log(sum));
+        double logSum = StrictMath.log(sum);
+        return new Choice(token, logits[from + token] - (double) largest - logSum, largest, logSum);
+    }
+
+    /**
+     * What {@link #choose} would choose, without its log-probability.
+     *
+     * @return a token, or -1 where the logits have no softmax
+     */
+    int propose(float[] logits, int from, Sampling sampling, RowNoise noise, SeenTokens seen, int position) {
+        float largest = largest(logits, from);
+        if (Float.isNaN(largest) || Float.isInfinite(largest)) {
+            return -1;
+        }
+        return sampling.repetitionPenalty() == 1
+                ? choose(logits, from, largest, sampling, noise, position)
+                : choosePenalised(logits, from, sampling, noise, seen, position);
     }
 
     static PaloverdeException noSoftmax(int position) {
@@ -52,7 +79,13 @@ final class Sampler {
 
     private int choosePenalised(
             float[] logits, int from, Sampling sampling, RowNoise noise, SeenTokens seen, int position) {
-        float penalty = sampling.repetitionPenalty();
+        penalise(logits, from, sampling.repetitionPenalty(), seen);
+        int token = choose(logits, from, largest(logits, from), sampling, noise, position);
+        restore(logits, from, seen);
+        return token;
+    }
+
+    private void penalise(float[] logits, int from, float penalty, SeenTokens seen) {
         if (unpenalised.length < seen.count()) {
             unpenalised = new float[Math.max(seen.count(), 2 * unpenalised.length)];
         }
@@ -61,11 +94,12 @@ final class Sampler {
             unpenalised[i] = logits[at];
             logits[at] = logits[at] > 0 ? logits[at] / penalty : logits[at] * penalty;
         }
-        int token = choose(logits, from, largest(logits, from), sampling, noise, position);
+    }
+
+    private void restore(float[] logits, int from, SeenTokens seen) {
         for (int i = 0; i < seen.count(); i++) {
             logits[from + seen.token(i)] = unpenalised[i];
         }
-        return token;
     }
 
     private int choose(float[] logits, int from, float largest, Sampling sampling, RowNoise noise, int position) {
@@ -73,23 +107,9 @@ final class Sampler {
         if (temperature == 0) {
             return first(logits, from, largest);
         }
-        double floor = sampling.minP() > 0
-                ? largest + temperature * StrictMath.log(sampling.minP())
-                : Double.NEGATIVE_INFINITY;
-        int count;
-        if (sampling.topK() > 0 && sampling.topK() < vocabulary) {
-            ranking.top(logits, from, vocabulary, sampling.topK(), kept);
-            count = sampling.topK();
-            if (sampling.topP() < 1) {
-                double mass = 0;
-                for (int i = 0; i < count; i++) {
-                    mass += weight(logits[from + kept[i]], largest, temperature);
-                }
-                count = reach(logits, from, largest, temperature, sampling.topP() * mass, count);
-            }
-        } else if (sampling.topP() < 1) {
-            count = nucleus(logits, from, largest, temperature, sampling.topP());
-        } else {
+        double floor = floor(largest, sampling);
+        int count = keep(logits, from, largest, sampling);
+        if (count == vocabulary) {
             return noise.argmax(logits, from, vocabulary, temperature, floor, first(logits, from, largest), position);
         }
         int best = -1;
@@ -103,6 +123,156 @@ final class Sampler {
             }
         }
         return best;
+    }
+
+    /**
+     * The tokens that {@link #choose} would choose from most readily, best first: the first is its choice, the second what
+     * it would choose if the first were not there, and so on.
+     *
+     * @param n how many are wanted
+     * @param out at least n ids
+     * @return how many there are, fewer where the filters keep fewer; none where the logits have no softmax
+     */
+    int candidates(
+            float[] logits,
+            int from,
+            Sampling sampling,
+            RowNoise noise,
+            SeenTokens seen,
+            int position,
+            int n,
+            int[] out) {
+        float largest = largest(logits, from);
+        if (n == 0 || Float.isNaN(largest) || Float.isInfinite(largest)) {
+            return 0;
+        }
+        if (sampling.repetitionPenalty() == 1) {
+            return ranked(logits, from, largest, sampling, noise, position, n, out);
+        }
+        penalise(logits, from, sampling.repetitionPenalty(), seen);
+        int count = ranked(logits, from, largest(logits, from), sampling, noise, position, n, out);
+        restore(logits, from, seen);
+        return count;
+    }
+
+    /**
+     * The law that {@link #choose} chooses by.
+     *
+     * @param seen the tokens of prompt and output
+     * @param out [vocabulary] probabilities
+     * @return whether there is one: not where the logits have no softmax
+     */
+    boolean law(float[] logits, int from, Sampling sampling, SeenTokens seen, double[] out) {
+        Arrays.fill(out, 0);
+        float largest = largest(logits, from);
+        if (Float.isNaN(largest) || Float.isInfinite(largest)) {
+            return false;
+        }
+        if (sampling.repetitionPenalty() == 1) {
+            fill(logits, from, largest, sampling, out);
+        } else {
+            penalise(logits, from, sampling.repetitionPenalty(), seen);
+            fill(logits, from, largest(logits, from), sampling, out);
+            restore(logits, from, seen);
+        }
+        return true;
+    }
+
+    private void fill(float[] logits, int from, float largest, Sampling sampling, double[] out) {
+        double temperature = sampling.temperature();
+        if (temperature == 0) {
+            out[first(logits, from, largest)] = 1;
+            return;
+        }
+        double floor = floor(largest, sampling);
+        int count = keep(logits, from, largest, sampling);
+        double sum = 0;
+        for (int i = 0; i < count; i++) {
+            int token = count == vocabulary ? i : kept[i];
+            if (logits[from + token] >= floor || logits[from + token] == largest) {
+                out[token] = weight(logits[from + token], largest, temperature);
+                sum += out[token];
+            }
+        }
+        for (int i = 0; i < count; i++) {
+            out[count == vocabulary ? i : kept[i]] /= sum;
+        }
+    }
+
+    /**
+     * The tokens of the largest logits after the penalty, in order.
+     *
+     * @param n how many are wanted
+     * @param out at least n ids
+     * @return how many there are; none where the logits have no softmax
+     */
+    int likeliest(float[] logits, int from, Sampling sampling, SeenTokens seen, int n, int[] out) {
+        float largest = largest(logits, from);
+        if (n == 0 || Float.isNaN(largest) || Float.isInfinite(largest)) {
+            return 0;
+        }
+        penalise(logits, from, sampling.repetitionPenalty(), seen);
+        ranking.top(logits, from, vocabulary, n, out);
+        restore(logits, from, seen);
+        return Math.min(n, vocabulary);
+    }
+
+    private int ranked(
+            float[] logits,
+            int from,
+            float largest,
+            Sampling sampling,
+            RowNoise noise,
+            int position,
+            int n,
+            int[] out) {
+        double temperature = sampling.temperature();
+        if (temperature == 0) {
+            ranking.top(logits, from, vocabulary, n, out);
+            return Math.min(n, vocabulary);
+        }
+        double floor = floor(largest, sampling);
+        int count = keep(logits, from, largest, sampling);
+        if (count == vocabulary) {
+            return noise.top(logits, from, vocabulary, temperature, floor, position, n, out);
+        }
+        int[] sorted = Arrays.copyOf(kept, count);
+        Arrays.sort(sorted);
+        double[] values = new double[n];
+        int found = 0;
+        for (int token : sorted) {
+            if (logits[from + token] >= floor || token == kept[0]) {
+                double value = logits[from + token] / temperature + noise.gumbel(position, token);
+                found = RowNoise.insert(value, token, values, out, found);
+            }
+        }
+        return found;
+    }
+
+    private static double floor(float largest, Sampling sampling) {
+        return sampling.minP() > 0
+                ? largest + sampling.temperature() * StrictMath.log(sampling.minP())
+                : Double.NEGATIVE_INFINITY;
+    }
+
+    /** Ranks the tokens that top-k and top-p keep; {@return how many, or the whole vocabulary, unranked, for all} */
+    private int keep(float[] logits, int from, float largest, Sampling sampling) {
+        double temperature = sampling.temperature();
+        if (sampling.topK() > 0 && sampling.topK() < vocabulary) {
+            ranking.top(logits, from, vocabulary, sampling.topK(), kept);
+            int count = sampling.topK();
+            if (sampling.topP() < 1) {
+                double mass = 0;
+                for (int i = 0; i < count; i++) {
+                    mass += weight(logits[from + kept[i]], largest, temperature);
+                }
+                count = reach(logits, from, largest, temperature, sampling.topP() * mass, count);
+            }
+            return count;
+        } else if (sampling.topP() < 1) {
+            return nucleus(logits, from, largest, temperature, sampling.topP());
+        }
+        return vocabulary;
     }
 
     /** The size of the smallest set of most likely tokens that has the share p of the whole mass; they are in kept. */

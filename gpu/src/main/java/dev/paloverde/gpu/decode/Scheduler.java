@@ -117,7 +117,8 @@ final class Scheduler {
                 refuse(sequence, needed);
                 continue;
             }
-            if (needed + growing() > pool.free() && !running.isEmpty()) {
+            // pages to leave free, so that who runs does not lose its pages to who comes at once
+            if (needed + decoding() > pool.free() && !running.isEmpty()) {
                 return;
             }
             waiting.remove(sequence);
@@ -127,8 +128,8 @@ final class Scheduler {
         }
     }
 
-    /** Pages to leave free, so that who runs does not lose its pages to who comes at once. */
-    private int growing() {
+    /** {@return how many sequences decode} */
+    int decoding() {
         int count = 0;
         for (Sequence sequence : running) {
             if (sequence.decoding()) {
@@ -160,30 +161,62 @@ final class Scheduler {
 
     /**
      * Chooses the rows of the next step: first one row of each sequence that decodes, then the next rows of the others,
-     * both in order. Empty only if nothing runs.
+     * both in order; then, from what room and pages are left, further rows of those that decode, for tokens that are to
+     * be proposed to them. Empty only if nothing runs.
+     *
+     * @param proposals the most tokens proposed to a sequence
+     * @param required proposals that count as the sequence's own row does: it comes with them or not at all
      */
-    List<Slice> plan() {
+    List<Slice> plan(int proposals, int required) {
         slices.clear();
         List<Sequence> inOrder = new ArrayList<>(running);
         int rows = 0;
         for (Sequence sequence : inOrder) {
-            if (rows < options.stepTokens()
+            int proposed = Math.min(required, sequence.room());
+            if (rows + proposed < options.stepTokens()
                     && sequence.decoding()
                     && running.contains(sequence)
-                    && grow(sequence, sequence.length())) {
-                slices.add(new Slice(sequence, sequence.computed(), 1));
-                rows++;
+                    && grow(sequence, sequence.length() + proposed)) {
+                slices.add(new Slice(sequence, sequence.computed(), 1 + proposed));
+                rows += 1 + proposed;
             }
         }
-        rows = slices.size();
+        rows = slices.stream().mapToInt(Slice::count).sum();
         for (Sequence sequence : inOrder) {
             if (rows < options.stepTokens() && !sequence.decoding() && running.contains(sequence)) {
-                int count = Math.min(options.stepTokens() - rows, sequence.length() - sequence.computed());
+                int count = Math.min(options.stepTokens() - rows, sequence.prefill() - sequence.computed());
                 slices.add(new Slice(sequence, sequence.computed(), count));
                 rows += count;
             }
         }
+        for (int i = 0; i < slices.size() && rows < options.stepTokens(); i++) {
+            Slice slice = slices.get(i);
+            if (slice.sequence().decoding()) {
+                int more = Math.min(proposals, slice.sequence().room()) + 1 - slice.count();
+                more = reserve(slice.sequence(), slice.count(), Math.min(more, options.stepTokens() - rows));
+                slices.set(i, new Slice(slice.sequence(), slice.first(), slice.count() + more));
+                rows += more;
+            }
+        }
         return List.copyOf(slices);
+    }
+
+    /** Gives a sequence pages for more rows as far as nobody has to lose one; {@return how many rows there are pages for} */
+    private int reserve(Sequence sequence, int rows, int wanted) {
+        int end = sequence.computed() + rows;
+        long positions = (sequence.pages().length + (long) pool.free()) * options.pageTokens();
+        int more = (int) Math.max(0, Math.min(wanted, positions - end));
+        while (sequence.pages().length < pagesFor(end + more)) {
+            sequence.addPage(pool.allocate());
+        }
+        return more;
+    }
+
+    /** Takes the pages back that a sequence got for proposals which came to nothing. */
+    void settle(Sequence sequence) {
+        for (int page : sequence.dropPages(pagesFor(sequence.length()))) {
+            pool.release(page);
+        }
     }
 
     /** Sees that a sequence has pages for its first tokens; {@return whether it is still running} */

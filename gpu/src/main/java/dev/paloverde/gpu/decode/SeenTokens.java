@@ -20,6 +20,21 @@ final class SeenTokens {
         tokens[count++] = token;
     }
 
+    /** Forgets the tokens that were added after there were this many. */
+    void truncate(int size) {
+        while (count > size) {
+            members.clear(tokens[--count]);
+        }
+    }
+
+    SeenTokens copy() {
+        SeenTokens copy = new SeenTokens();
+        copy.members.or(members);
+        copy.tokens = Arrays.copyOf(tokens, tokens.length);
+        copy.count = count;
+        return copy;
+    }
+
     int count() {
         return count;
     }

@@ -18,6 +18,7 @@ abstract class Sequence implements Comparable<Sequence> {
     private final int part;
     private final Sequence trunk;
     private int computed;
+    private int drafted;
     private int[] pages = NO_PAGES;
     private long queuedTokens;
 
@@ -58,6 +59,16 @@ abstract class Sequence implements Comparable<Sequence> {
         return false;
     }
 
+    /** {@return how many of its tokens are computed before it decodes} */
+    int prefill() {
+        return length();
+    }
+
+    /** {@return how many tokens could be proposed to it for one step} */
+    int room() {
+        return 0;
+    }
+
     /** {@return sequences that begin where this one ends, to be run when it is done} */
     List<? extends Sequence> forks() {
         return List.of();
@@ -84,6 +95,21 @@ abstract class Sequence implements Comparable<Sequence> {
         computed += rows;
     }
 
+    /** Takes back what was computed beyond a number of positions. */
+    final void retreat(int positions) {
+        computed = Math.min(computed, positions);
+        drafted = Math.min(drafted, positions);
+    }
+
+    /** {@return how many of its positions stand in the drafter's cache, on the same pages} */
+    final int drafted() {
+        return drafted;
+    }
+
+    final void drafted(int positions) {
+        drafted = positions;
+    }
+
     /** {@return its block table, as long as the pages it has} */
     final int[] pages() {
         return pages;
@@ -94,11 +120,19 @@ abstract class Sequence implements Comparable<Sequence> {
         pages[pages.length - 1] = page;
     }
 
+    /** {@return the pages behind the first ones, which it does not have any more} */
+    final int[] dropPages(int kept) {
+        int[] dropped = Arrays.copyOfRange(pages, Math.min(kept, pages.length), pages.length);
+        pages = Arrays.copyOf(pages, pages.length - dropped.length);
+        return dropped;
+    }
+
     /** Forgets what was computed; {@return the pages it had} */
     final int[] surrenderPages() {
         int[] had = pages;
         pages = NO_PAGES;
         computed = base();
+        drafted = 0;
         return had;
     }
 

@@ -9,13 +9,20 @@ public final class SharedEngine implements AutoCloseable {
     private final BatchingEngine engine;
     private final ModelDirectory directory;
     private final String fingerprint;
+    private final String draftFingerprint;
     private final Runnable release;
     private final AtomicBoolean released = new AtomicBoolean();
 
-    SharedEngine(BatchingEngine engine, ModelDirectory directory, String fingerprint, Runnable release) {
+    SharedEngine(
+            BatchingEngine engine,
+            ModelDirectory directory,
+            String fingerprint,
+            String draftFingerprint,
+            Runnable release) {
         this.engine = engine;
         this.directory = directory;
         this.fingerprint = fingerprint;
+        this.draftFingerprint = draftFingerprint;
         this.release = release;
     }
 
@@ -37,6 +44,11 @@ public final class SharedEngine implements AutoCloseable {
     /** {@return what stands for the contents of the model's files, part of every receipt} */
     public String fingerprint() {
         return fingerprint;
+    }
+
+    /** {@return what stands for the contents of the draft model's files; empty where there is none} */
+    public String draftFingerprint() {
+        return draftFingerprint;
     }
 
     /** {@return the version of the kernels that compute, part of every receipt} */

@@ -19,7 +19,8 @@
  * </ul>
  *
  * <p>What a request gets depends on the request, the model and the kernels, never on
- * {@link dev.paloverde.gpu.decode.EngineOptions} or on its neighbours. A {@link dev.paloverde.gpu.decode.RowKey} names a
+ * {@link dev.paloverde.gpu.decode.EngineOptions} or on its neighbours; on {@link dev.paloverde.gpu.decode.Speculation} only
+ * where that has the rule of rejection. A {@link dev.paloverde.gpu.decode.RowKey} names a
  * row by its content; a {@link dev.paloverde.gpu.decode.Receipt} names everything else that a result depends on.
  *
  * <h2>A step</h2>
@@ -51,5 +52,27 @@
  * the law of sampling from the softmax, needs no state, and lets a second model propose with the very same noise.
  * Exponentials come from {@code Softmax}, logarithms from {@link java.lang.StrictMath}: no bit depends on the
  * just-in-time compiler. {@code StopTexts} watches the decoded output.
+ *
+ * <h2>Guessing ahead</h2>
+ *
+ * <p>{@link dev.paloverde.gpu.decode.Speculation} says whether tokens are guessed and verified many at a time. A {@code
+ * Speculator} is the engine's strategy, called around each step: it says how many tokens to propose, proposes them once the
+ * {@code Scheduler} has found rows and pages for them, hears when the step begins and how it ended. A sequence's own row
+ * and one for each proposed token are rows of one slice; {@code GenerationSequence} chooses from them in order until a
+ * choice is not the proposed token, and takes the rows behind it back. What is chosen is what would be chosen without
+ * proposals, so that with the coupled rule a strategy changes no bit. With the rule of rejection, {@code Rejection} decides
+ * by a {@code DraftLaw}; what comes out then depends on the draft model and on how many tokens are proposed, but not on
+ * batches, memory, or what was foreseen.
+ *
+ * <p>{@code Autoregressive} proposes nothing. {@code Speculative} asks a {@code Drafter}: {@code ModelDrafter}, which lets a
+ * {@code DraftModel} extend {@code Branch}es, {@code LookupDrafter} with its {@code SuffixIndex}, or {@code BoundDrafter}
+ * with a {@code DraftRecord} of which of them was right. A draft model's cache has the engine's page numbers, so that a
+ * sequence has one block table for both.
+ *
+ * <p>{@code Ssd} has an {@code AheadDraft} run on a thread of the drafter's while the target verifies: guesses of the
+ * outcome, a branch for each on {@code ScratchPages}. {@code OutcomeStatistics} counts what came and lets
+ * {@link dev.paloverde.gpu.decode.speculate.FanOut} share the guesses out, {@code FallbackChoice} says what follows a wrong
+ * one. {@code Pace} stops proposing where it does not pay. {@link dev.paloverde.gpu.decode.SpeculationMetrics} and
+ * {@link dev.paloverde.gpu.decode.SpeculationRound} tell what happened.
  */
 package dev.paloverde.gpu.decode;

@@ -118,7 +118,8 @@ final class CudaAttention implements AutoCloseable {
                 .integer(0);
         long heads = (long) step.sizes().rows() * (queries.count() + 2 * layout.heads());
         long headsPerBlock = THREADS / Math.max(1, layout.width() / 8);
-        int blocks = (int) Math.max(1, Math.min(heads / headsPerBlock, 8L * kernels.device().multiprocessors()));
+        int blocks = (int) Math.max(
+                1, Math.min(heads / headsPerBlock, 8L * kernels.device().multiprocessors()));
         kernels.launch(prepare, blocks, 1, THREADS, arguments);
     }
 

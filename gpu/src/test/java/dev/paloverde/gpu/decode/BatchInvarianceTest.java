@@ -140,7 +140,7 @@ class BatchInvarianceTest {
         assertThat(engine.metrics().pages()).isZero();
     }
 
-    private static Object outcome(CompletableFuture<?> future) {
+    static Object outcome(CompletableFuture<?> future) {
         try {
             return future.join();
         } catch (CompletionException e) {
@@ -204,7 +204,7 @@ class BatchInvarianceTest {
         };
     }
 
-    private static Sampling sampling(Random random) {
+    static Sampling sampling(Random random) {
         return new Sampling(
                 1 + random.nextInt(40),
                 random.nextInt(3) == 0 ? 0 : random.nextFloat() * 2,

@@ -221,4 +221,35 @@ class EngineRegistryTest {
         }
         registry.closeIdle();
     }
+
+    @Test
+    void aDraftModelHasToHaveTheSameTokens() throws Exception {
+        Path model = temporary.resolve("model");
+        Path draft = temporary.resolve("draft");
+        copy("llama", model);
+        copy("qwen3", draft);
+        Speculation speculation = Speculation.of(Speculation.Strategy.SSD, Speculation.Drafting.MODEL)
+                .pace(Speculation.Pace.ALWAYS);
+        EngineRegistry registry = new EngineRegistry(Duration.ofMinutes(1));
+        String plain;
+        try (SharedEngine shared = registry.acquire(spec(model), null)) {
+            plain = BatchInvarianceTest.bits(generate(shared));
+            assertThat(shared.draftFingerprint()).isEmpty();
+        }
+        try (SharedEngine shared = registry.acquire(spec(model).with(speculation, draft), null)) {
+            assertThat(BatchInvarianceTest.bits(generate(shared))).isEqualTo(plain);
+            assertThat(shared.draftFingerprint()).hasSize(64).isNotEqualTo(shared.fingerprint());
+        }
+        Path other = temporary.resolve("other");
+        copy("qwen3", other);
+        Path tokenizer = other.resolve("tokenizer.json");
+        Files.writeString(tokenizer, Files.readString(tokenizer).replace("\"w7\": 7", "\"v7\": 7"));
+        assertThatThrownBy(() -> registry.acquire(spec(model).with(speculation, other), null))
+                .isInstanceOfSatisfying(
+                        PaloverdeException.class, e -> assertThat(e.code()).isEqualTo(ErrorCode.TOKENIZER_MISMATCH))
+                .hasMessageContaining("token 7 is 'v7' there and 'w7' here")
+                .hasMessageContaining("drafter=lookup");
+        assertThatThrownBy(() -> spec(model).with(speculation)).hasMessageContaining("there is no draft-model");
+        registry.closeIdle();
+    }
 }

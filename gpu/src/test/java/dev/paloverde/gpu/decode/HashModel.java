@@ -27,7 +27,7 @@ import java.util.concurrent.CountDownLatch;
  * they were written to. Whatever goes wrong with pages, positions or tokens gives other logits. It refuses steps that
  * break the contract of {@link StepBatch}.
  */
-final class HashModel implements LanguageModel {
+class HashModel implements LanguageModel {
     static final int VOCABULARY = 40;
     static final int END = 0;
     /** A sequence with this token in it has logits that are not numbers. */
@@ -38,13 +38,20 @@ final class HashModel implements LanguageModel {
     private static final long FREE_SLOT = -1;
 
     private final int context;
+    private final int memory;
     private int stepRows;
     private HashTensor hidden;
     /** Steps wait for it, if there is one. */
     volatile CountDownLatch gate;
 
     HashModel(int context) {
+        this(context, context);
+    }
+
+    /** @param memory how many of the last tokens its logits depend on; with few, a greedy text repeats itself */
+    HashModel(int context, int memory) {
         this.context = context;
+        this.memory = memory;
     }
 
     static LoadedModel loaded(int context) {
@@ -52,7 +59,17 @@ final class HashModel implements LanguageModel {
     }
 
     static LoadedModel loaded(HashModel model) {
-        return new LoadedModel(new HashKernels(), model, new ByteTokenizer(), new int[] {END});
+        return new LoadedModel(new HashKernels(0), model, new ByteTokenizer(), new int[] {END});
+    }
+
+    /** With a draft model whose logits are this one's plus noise that is a hash of the tokens too. */
+    static LoadedModel loaded(HashModel model, HashModel draft, float noise) {
+        return new LoadedModel(
+                new HashKernels(0),
+                model,
+                new ByteTokenizer(),
+                new int[] {END},
+                new LoadedDraft(new HashKernels(noise), draft));
     }
 
     static long extend(long hash, int token) {
@@ -79,6 +96,23 @@ final class HashModel implements LanguageModel {
             }
         }
         return logits;
+    }
+
+    /** The law of a draft model with noise. */
+    static float[] draftLogits(float noise, int... tokens) {
+        float[] logits = new float[VOCABULARY];
+        fill(hash(tokens), logits, 0);
+        disturb(hash(tokens), noise, logits, 0);
+        return logits;
+    }
+
+    private static void disturb(long hash, float noise, float[] out, int from) {
+        for (int token = 0; token < POISON; token++) {
+            out[from + token] += noise * ((extend(hash, 5000 + token) >>> 40) * 0x1p-23f - 1);
+        }
+        // these stay behind all others, even among guesses
+        out[from + POISON] -= 2 * noise;
+        out[from + BREAK] -= 2 * noise;
     }
 
     private static void fill(long hash, float[] out, int from) {
@@ -139,7 +173,7 @@ final class HashModel implements LanguageModel {
                 for (int position = 0; position < tokens.length; position++) {
                     tokens[position] = pages.slot(batch.pages()[sequence], position);
                 }
-                long hash = hash(tokens);
+                long hash = hash(Arrays.copyOfRange(tokens, Math.max(0, tokens.length - memory), tokens.length));
                 boolean poisoned = Arrays.stream(tokens).anyMatch(token -> token == POISON);
                 if (Arrays.stream(tokens).anyMatch(token -> token == BREAK)) {
                     throw new IllegalStateException("the device broke");
@@ -350,6 +384,12 @@ final class HashModel implements LanguageModel {
     }
 
     private static final class HashKernels extends Kernels {
+        private final float noise;
+
+        HashKernels(float noise) {
+            this.noise = noise;
+        }
+
         @Override
         public String version() {
             return "hash-1";
@@ -381,7 +421,9 @@ final class HashModel implements LanguageModel {
         public void logits(Tensor hidden, Matrix head, float[] out) {
             for (int row = 0; row < hidden.rows(); row++) {
                 float[] state = hidden.read(row);
-                fill((long) state[0] << 24 | (long) state[1], out, row * VOCABULARY);
+                long hash = (long) state[0] << 24 | (long) state[1];
+                fill(hash, out, row * VOCABULARY);
+                disturb(hash, noise, out, row * VOCABULARY);
                 if (Float.isNaN(state[2])) {
                     out[row * VOCABULARY + 7] = Float.NaN;
                 }

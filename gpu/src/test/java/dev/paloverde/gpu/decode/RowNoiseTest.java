@@ -2,7 +2,11 @@ package dev.paloverde.gpu.decode;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import java.util.Arrays;
+import java.util.Comparator;
+import java.util.List;
 import java.util.Random;
+import java.util.stream.IntStream;
 import net.jqwik.api.ForAll;
 import net.jqwik.api.Property;
 import net.jqwik.api.constraints.IntRange;
@@ -67,5 +71,18 @@ class RowNoiseTest {
         }
         assertThat(noise.argmax(logits, 3, vocabulary, temperature, floor, likeliest, position))
                 .isEqualTo(best);
+
+        int n = 1 + random.nextInt(20);
+        int[] top = new int[n + 2];
+        int found = noise.top(logits, 3, vocabulary, temperature, floor, position, n, top);
+        List<Integer> ranked = IntStream.range(0, vocabulary)
+                .filter(token -> logits[3 + token] >= floor)
+                .boxed()
+                .sorted(Comparator.comparingDouble(
+                                (Integer token) -> -(logits[3 + token] / temperature + noise.gumbel(position, token)))
+                        .thenComparing(Comparator.naturalOrder()))
+                .limit(n)
+                .toList();
+        assertThat(Arrays.stream(top, 0, found).boxed().toList()).isEqualTo(ranked);
     }
 }

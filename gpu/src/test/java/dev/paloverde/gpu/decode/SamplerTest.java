@@ -112,6 +112,39 @@ class SamplerTest {
                 .orElseThrow();
     }
 
+    /** The n-th candidate is what would be chosen if those before it were not there, filters being what they are. */
+    @Property(tries = 300)
+    void candidatesAreWhatWouldBeChosenInTurn(@ForAll long seed) {
+        Random random = new Random(seed);
+        int vocabulary = 2 + random.nextInt(300);
+        float[] logits = new float[vocabulary + 2];
+        for (int token = 0; token < vocabulary; token++) {
+            logits[2 + token] = (float) random.nextGaussian() * 3;
+        }
+        Sampling sampling = BatchInvarianceTest.sampling(random);
+        RowNoise noise = new RowNoise(sampling.seed(), new RowKey(seed, 4));
+        SeenTokens seen = new SeenTokens();
+        random.ints(random.nextInt(20), 0, vocabulary).forEach(seen::add);
+        Sampler sampler = new Sampler(vocabulary);
+        float[] before = logits.clone();
+        int n = 1 + random.nextInt(9);
+        int[] candidates = new int[n];
+        int count = sampler.candidates(logits, 2, sampling, noise, seen, 17, n, candidates);
+        assertThat(logits).isEqualTo(before);
+        assertThat(count).isBetween(1, n);
+        assertThat(candidates[0])
+                .isEqualTo(sampler.propose(logits, 2, sampling, noise, seen, 17))
+                .isEqualTo(sampler.choose(logits, 2, sampling, noise, seen, 17).token());
+        assertThat(Arrays.stream(candidates, 0, count).distinct()).hasSize(count);
+        if (sampling.topP() == 1 && sampling.minP() == 0 && sampling.topK() == 0) {
+            for (int i = 1; i < count; i++) {
+                logits[2 + candidates[i - 1]] = -1e30f;
+                assertThat(sampler.propose(logits, 2, sampling, noise, seen, 17))
+                        .isEqualTo(candidates[i]);
+            }
+        }
+    }
+
     @Property(tries = 400)
     void onlyKeptTokensAreChosenWhateverTheVocabulary(@ForAll long seed) {
         Random random = new Random(seed);

@@ -1,0 +1,130 @@
+package dev.paloverde.gpu.decode;
+
+import java.util.Arrays;
+
+/**
+ * Chooses how many tokens are proposed in a round, by what each choice has been measured to give: tokens in a second, for
+ * each size of the batch. A batch that is full keeps the device busy without speculation; as it drains, speculation begins
+ * to pay, and the choice changes by itself. What is behind is tried again now and then, the rarer the further behind.
+ */
+final class Pace {
+    /** Of how many rounds one is a trial at first. */
+    private static final int ROUNDS_TO_TRIAL = 64;
+
+    private static final int LONGEST = 2048;
+    /** Rounds of a trial; the first of them only warms up. */
+    private static final int TRIAL = 3;
+    /** How much of an estimate a new measurement replaces. */
+    private static final double NEW = 0.2;
+    /** Sizes from 2^i to 2^(i+1) - 1 are one. */
+    private static final int SIZES = 20;
+
+    private final int[] choices;
+    private final Size[] sizes = new Size[SIZES];
+
+    /** @param choices numbers of tokens, the first being tried first */
+    Pace(int... choices) {
+        this.choices = choices.clone();
+    }
+
+    /** Nothing, half of the tokens, or all of them, where speculation has to pay. */
+    static Pace of(Speculation speculation) {
+        int tokens = speculation.tokens();
+        return speculation.pace() == Speculation.Pace.ALWAYS || speculation.rule() == Speculation.Rule.REJECTION
+                ? new Pace(tokens)
+                : new Pace(Arrays.stream(new int[] {tokens, 0, (tokens + 1) / 2})
+                        .distinct()
+                        .toArray());
+    }
+
+    /** {@return how many tokens to propose in the next round} */
+    int choose(int decoding) {
+        return choices.length == 1 || decoding == 0
+                ? choices[0]
+                : choices[size(decoding).choose()];
+    }
+
+    /**
+     * Takes down what the last choice for a size of batch gave.
+     *
+     * @param tokens chosen in the round
+     * @param nanos that the round took, drafting included
+     */
+    void measured(int decoding, int tokens, long nanos) {
+        if (choices.length > 1 && decoding > 0) {
+            size(decoding).measured(tokens, nanos);
+        }
+    }
+
+    private Size size(int decoding) {
+        int index = Math.min(SIZES - 1, 31 - Integer.numberOfLeadingZeros(decoding));
+        if (sizes[index] == null) {
+            sizes[index] = new Size(choices.length);
+        }
+        return sizes[index];
+    }
+
+    private static final class Size {
+        private final double[] nanos;
+        private final double[] tokens;
+        private final long[] nextTrial;
+        private final int[] wait;
+        private long round;
+        private int current;
+        private int trialLeft = TRIAL;
+
+        Size(int choices) {
+            nanos = new double[choices];
+            tokens = new double[choices];
+            nextTrial = new long[choices];
+            wait = new int[choices];
+            Arrays.fill(wait, ROUNDS_TO_TRIAL);
+        }
+
+        int choose() {
+            if (trialLeft > 0) {
+                return current;
+            }
+            current = best();
+            for (int choice = 0; choice < wait.length; choice++) {
+                if (choice != current && round >= nextTrial[choice]) {
+                    current = choice;
+                    trialLeft = TRIAL;
+                    return current;
+                }
+            }
+            return current;
+        }
+
+        void measured(int roundTokens, long roundNanos) {
+            round++;
+            boolean trial = trialLeft > 0;
+            trialLeft = Math.max(0, trialLeft - 1);
+            if (trial && trialLeft == TRIAL - 1) {
+                return;
+            }
+            double kept = tokens[current] == 0 ? 0 : 1 - NEW;
+            nanos[current] = kept * nanos[current] + (1 - kept) * roundNanos;
+            tokens[current] = kept * tokens[current] + (1 - kept) * roundTokens;
+            if (trial && trialLeft == 0) {
+                boolean close = nanosPerToken(current) < 1.2 * nanosPerToken(best());
+                wait[current] = close ? ROUNDS_TO_TRIAL : Math.min(LONGEST, 2 * wait[current]);
+                nextTrial[current] = round + wait[current];
+            }
+        }
+
+        private int best() {
+            int best = 0;
+            for (int choice = 1; choice < tokens.length; choice++) {
+                if (nanosPerToken(choice) < nanosPerToken(best)) {
+                    best = choice;
+                }
+            }
+            return best;
+        }
+
+        private double nanosPerToken(int choice) {
+            return tokens[choice] == 0 ? Double.POSITIVE_INFINITY : nanos[choice] / tokens[choice];
+        }
+    }
+}

@@ -1,0 +1,122 @@
+package dev.paloverde.gpu.decode;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import java.util.Random;
+import org.junit.jupiter.api.Test;
+
+/** By measured costs alone the right choice is found, for each size of the batch, and again when costs change. */
+class PaceTest {
+    private static final int TOKENS = 6;
+    private static final Speculation SPECULATION = Speculation.of(
+                    Speculation.Strategy.SPECULATIVE, Speculation.Drafting.MODEL)
+            .tokens(TOKENS);
+
+    /** A device whose step takes a microsecond, and more when it has more than 64 rows; and a drafter of a tenth. */
+    private static final class Device {
+        private final Random random = new Random(1);
+        private final double acceptance;
+        private double nanos;
+        private double tokens;
+
+        Device(double acceptance) {
+            this.acceptance = acceptance;
+        }
+
+        void round(Pace pace, int sequences) {
+            int proposed = pace.choose(sequences);
+            int chosen = 0;
+            for (int i = 0; i < sequences; i++) {
+                int accepted = 0;
+                while (accepted < proposed && random.nextDouble() < acceptance) {
+                    accepted++;
+                }
+                chosen += accepted + 1;
+            }
+            int rows = sequences * (1 + proposed);
+            double time = (1000 * Math.max(1, rows / 64.0) + 100 * proposed) * (0.9 + 0.2 * random.nextDouble());
+            pace.measured(sequences, chosen, (long) time);
+            nanos += time;
+            tokens += chosen;
+        }
+
+        double nanosPerToken(Pace pace, int sequences, int rounds) {
+            nanos = 0;
+            tokens = 0;
+            for (int i = 0; i < rounds; i++) {
+                round(pace, sequences);
+            }
+            return nanos / tokens;
+        }
+    }
+
+    @Test
+    void aFullBatchIsDecodedPlainlyAndASmallOneIsNot() {
+        Pace pace = Pace.of(SPECULATION);
+        Device device = new Device(0.8);
+        for (int sequences : new int[] {64, 32, 2, 1, 64}) {
+            double best = Double.POSITIVE_INFINITY;
+            for (int tokens : new int[] {0, 3, 6}) {
+                best = Math.min(best, new Device(0.8).nanosPerToken(new Pace(tokens), sequences, 4000));
+            }
+            device.nanosPerToken(pace, sequences, 100);
+            assertThat(device.nanosPerToken(pace, sequences, 4000))
+                    .as("%d sequences", sequences)
+                    .isLessThan(1.03 * best);
+        }
+        assertThat(device.nanosPerToken(pace, 1, 1000)).isLessThan(1000 / 2.0);
+    }
+
+    @Test
+    void whereNoTokenIsAcceptedSpeculationIsGivenUp() {
+        Pace pace = Pace.of(SPECULATION);
+        Device device = new Device(0);
+        device.nanosPerToken(pace, 4, 200);
+        assertThat(device.nanosPerToken(pace, 4, 4000)).isLessThan(1.03 * 1000 / 4);
+    }
+
+    @Test
+    void itIsTakenUpAgainWhenItPays() {
+        Pace pace = Pace.of(SPECULATION);
+        new Device(0).nanosPerToken(pace, 1, 3000);
+        new Device(0.95).nanosPerToken(pace, 1, 5000);
+        assertThat(new Device(0.95).nanosPerToken(pace, 1, 1000)).isLessThan(400);
+    }
+
+    @Test
+    void alwaysMeansAlwaysAndRejectionLeavesNoChoice() {
+        Pace always = Pace.of(SPECULATION.pace(Speculation.Pace.ALWAYS));
+        Pace rejection = Pace.of(SPECULATION.rejection(1));
+        for (int round = 0; round < 300; round++) {
+            assertThat(always.choose(5)).isEqualTo(TOKENS);
+            assertThat(rejection.choose(5)).isEqualTo(TOKENS);
+            always.measured(5, 5, 1_000_000);
+            rejection.measured(5, 5, 1_000_000);
+        }
+    }
+
+    @Test
+    void theFallbackIsTheOneThatGivesMoreTokensInASecond() {
+        // the drafter takes as long as a step and brings four tokens, a lookup brings two
+        FallbackChoice choice = new FallbackChoice(SPECULATION.fallback(Speculation.Fallback.MEASURED));
+        int[] asked = new int[2];
+        for (int round = 0; round < 4000; round++) {
+            // alone, four tokens in two units are as many as two in one; with 15 others that wait, they are fewer
+            int others = round % 2 == 0 ? 0 : 15;
+            boolean draft = choice.draft(1, others);
+            if (round > 1000) {
+                asked[round % 2] += draft ? 1 : 0;
+            }
+            if (draft) {
+                choice.drafted(900);
+            }
+            choice.verified(1000);
+            choice.brought(draft, draft ? 4 : 2);
+            if (others > 0) {
+                choice.broughtWithout(4);
+            }
+        }
+        assertThat(asked[0]).isGreaterThan(1350);
+        assertThat(asked[1]).isLessThan(150).isPositive();
+    }
+}
