@@ -109,7 +109,7 @@ def main():
     copy = copy_bandwidth()
     print(f"copy {copy / 1e12:.3f} TB/s")
     torch.cuda.empty_cache()
-    quick = len(sys.argv) > 4
+    only = sys.argv[4:] or ["decode", "prefill"]
     shapes = [  # batch, context, key heads, group, width, page, rows, tile, slots
         (32, 32768, 8, 8, 128, 16, 1, 16, 1024),
         (1, 8192, 8, 8, 128, 16, 1, 16, 1024),
@@ -126,7 +126,7 @@ def main():
     with open("/proc/driver/nvidia/version") as f:
         properties["driver"] = next((w for w in f.readline().split() if w[0].isdigit() and w.count(".") == 2), "")
     lines = {"attention-decode-bandwidth": [], "attention-verify-bandwidth": []}
-    for shape in shapes:
+    for shape in shapes if "decode" in only else ():
         result, seconds, rate = decode(kernels, copy, *shape)
         bench = "attention-decode-bandwidth" if shape[6] == 1 else "attention-verify-bandwidth"
         lines[bench].append({"bench": bench, "case": result, "ours": round(rate / 1e12, 3), "peer": round(copy / 1e12, 3),
@@ -137,7 +137,7 @@ def main():
         with open(f"{target}/{name}.jsonl", "w") as f:
             for o in objects:
                 f.write(json.dumps(o) + "\n")
-    for width, heads, group in ((128, 4, 4), (64, 8, 4), (128, 16, 1)):
+    for width, heads, group in ((128, 4, 4), (64, 8, 4), (128, 16, 1)) if "prefill" in only else ():
         for length in (512, 2048, 16384):
             for tile in (64, 128):
                 prefill(kernels, length, max(1, 16384 // length), heads, group, width, tile, tile == 128)

@@ -187,7 +187,7 @@ def same_bits(kernels, width, heads, group, page_tokens, length, window, seed, p
         compare([(length, rows)], f"tile {tile}, beside others, 3 blocks", tile, generator.choice(page_choices), 4096, 3, others,
                 slot_rows=tile)
         chosen = sorted({start + 1, length, (start + length) // 2 + 1, *(generator.randint(start + 1, length) for _ in range(12))})
-        for slots in (0, 7, 100, 4096):
+        for slots in (0, 6, 100, 4096):
             compare([(e, 1) for e in chosen], f"decode, tile {tile}, {slots} slots", tile, generator.choice(page_choices), slots,
                     generator.choice([None, 1, 7, 5000]), others if slots else [])
         for count in (2, 5, 8, 16):
@@ -329,7 +329,7 @@ def main():
                 rows = [1, generator.choice([1, 2, 60]), 1, generator.choice([1, 3, 8]), generator.choice([1, 200]), 0]
                 rows = [min(r, l) for r, l in zip(rows, lengths)]
                 accuracy(kernels, width, generator.choice([1, 2, 3]), group, generator.choice([16, 32, 64, 128]), lengths, rows,
-                         window, tile, generator.choice([0, 3, 20, 1000]), generator.randint(0, 1 << 30),
+                         window, tile, generator.choice([0, 2, 20, 1000]), generator.randint(0, 1 << 30),
                          tree=generator.random() < 0.3, spread=generator.choice([1.0, 4.0]))
     accuracy(kernels, 128, 2, 8, 16, [20000, 9000], [1, 7], None, 16, 1000, seed)
     accuracy(kernels, 128, 1, 4, 16, [70000], [1], None, 64, 1000, seed)

@@ -130,7 +130,7 @@ class Step:
         self.blocks = blocks or kernels.processors * self.info[3]
         self.groups = self.blocks * self.info[2]
         self.slots = slots
-        self.slot_rows = slot_rows or min(tile, max([16] + [r * group for r in self.rows]))
+        self.slot_rows = slot_rows or min(tile, max([1] + [r * group for r in self.rows if r <= 16]))
         self.items = max_sequences + (max_rows * group + tile - 1) // tile + slots
         self.plan_bytes = 64 + 64 * self.items
         self.plan = torch.full((self.plan_bytes,), 0x7F, dtype=torch.uint8, device="cuda")

@@ -14,10 +14,10 @@
 // plan. Keys go by absolute position in chunks of 256, chunks in sections of 2048.
 //   * A chunk starts with maximum m = -inf, sum l = 0, output o = 0 and takes blocks of 64 keys in order:
 //     s = q.k by mma m16n8k16 (bf16 in, fp32 accumulator), width in ascending steps of 16, -inf where not seen;
-//     r = max(m, max s); if r - m, times c = scale * log2(e), exceeds 8, then f = ex2((m - r) * c), l *= f, o *= f, m = r;
-//     p = ex2(fma(s, c, -(m * c))); l adds p; o adds bf16(p) v by mma m16n8k16, keys in ascending steps of 16.
-//     l is kept as four sums, one for each lane of a quad (columns 2 (lane % 4) + {0, 1} + 8 j, j ascending), added up as
-//     (0+1) + (2+3) when the chunk ends.
+//     r = max(m, max s); if r - m, times c = scale * log2(e), exceeds 8, then f = ex2(-(r - m) * c), o *= f, m = r, else f = 1;
+//     p = ex2(fma(s, c, -(m * c))); o adds bf16(p) v by mma m16n8k16, keys in ascending steps of 16.
+//     l is kept as four sums, one for each lane of a quad: of a block's p at 8 j + 2 (lane % 4) + {0, 1}, j ascending,
+//     from zero, joined by l = fma(l, f, sum); added up as (0+1) + (2+3) when the chunk ends.
 //   * Merging (m, l, o) into (M, L, O): R = max(M, m), a = ex2((M - R) * c), b = ex2((m - R) * c), O = fma(O, a, o * b),
 //     L alike, M = R. Chunks merge in ascending order into their section, sections in ascending order into the whole.
 //   * out = bf16(O * (1 / L)).
@@ -52,17 +52,17 @@ struct Plan {
     int32_t group_heads;    // query heads for each key head, 1 to 16
     int32_t key_heads;
     int32_t window;         // a row at p sees p - window + 1 to p; kNoWindow: all up to p
-    int32_t tile_rows;      // 16 or 64: the kernel that will run
+    int32_t tile_rows;      // 16, 64 or 128: the kernel that will run
     int32_t groups;         // blocks of that kernel times its groups in a block (its info)
     int32_t slot_rows;      // tiles with more rows than this are not split over groups; at most tile_rows
-    int32_t slot_capacity;  // most partial results of one key head; any number >= 0, the plan keeps within it
+    int32_t slot_capacity;  // most partial results of one key head; any even number >= 0, the plan keeps within it
     int32_t item_capacity;  // at least sequences + rows * group_heads / tile_rows + slot_capacity, for the most of each
 };
 static_assert(sizeof(Plan) == 88, "the host lays this out by hand");
 
-// attention_paged_<W>_<T>, W the smallest of 32, 64, 96, 128, 256 that holds the width, T 16 or 64 (tile_rows of the
-// plan). T = 16 is made for decode, T = 64 for everything with more than 16 / group_heads rows a sequence; the bits are the
-// same. The module's int attention_paged_<W>_<T>_info[4] holds: threads of a block, bytes of dynamic shared memory,
+// attention_paged_<W>_<T>, W the smallest of 32, 64, 96, 128, 256 that holds the width, T 16, 64 or, for W = 64, 96 and
+// 128, 128 (tile_rows of the plan). T = 16 is made for decode, T = 64 for more than 16 / group_heads rows a sequence,
+// T = 128 for long prefill; the bits are the same. The module's int attention_paged_<W>_<T>_info[4] holds: threads of a block, bytes of dynamic shared memory,
 // groups of a block, blocks that fit a multiprocessor. Launch blocks = processors * info[3].
 //
 // Scratch, in floats: slot_capacity * key_heads * slot_rows * (W + 2) + groups * T * W.

@@ -24,6 +24,11 @@ __device__ __forceinline__ void copy_16(uint32_t destination, const void* source
 
 __device__ __forceinline__ void copies_commit() { asm volatile("cp.async.commit_group;" ::: "memory"); }
 
+// This thread arrives when its copies so far are complete; it counts among the arrivals the barrier expects.
+__device__ __forceinline__ void copies_arrive(uint32_t barrier) {
+    asm volatile("cp.async.mbarrier.arrive.noinc.shared::cta.b64 [%0];" ::"r"(barrier) : "memory");
+}
+
 template <int kPending>
 __device__ __forceinline__ void copies_wait() {
     asm volatile("cp.async.wait_group %0;" ::"n"(kPending) : "memory");

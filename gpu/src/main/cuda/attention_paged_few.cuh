@@ -3,8 +3,8 @@
 // then each has a quarter of the columns for the outputs, over all keys in order. So every element has the one chain of
 // additions that attention_paged.cuh states, and a chunk takes a quarter of the time it would take one warp.
 //
-// Each warp has a ring of tiles in shared memory for itself, filled well ahead by cp.async: in each chunk four tiles of 16
-// keys (its block, all columns), then four of 64 values (a block each, its columns).
+// Each warp fills a ring of tiles in shared memory by cp.async, well ahead: in each chunk four tiles of 16 keys of its own
+// block, then a quarter, 16 values, of each of the four blocks, which all warps read.
 #pragma once
 
 #include "attention_paged_arithmetic.cuh"
@@ -12,10 +12,12 @@
 namespace attention_paged {
 namespace {
 
-template <int kWidth_, int kRing_>
+// kSectionShared: the result of the section at hand in shared memory, to spare registers.
+template <int kWidth_, int kRing_, bool kSectionShared_>
 struct Few {
     static constexpr int kWidth = kWidth_;
     static constexpr int kRing = kRing_;
+    static constexpr bool kSectionShared = kSectionShared_;
     static constexpr int kTileRows = 16;
     static constexpr int kWarps = 4;
     static constexpr int kThreads = 32 * kWarps;
@@ -23,39 +25,43 @@ struct Few {
     static constexpr int kColumns = kWidth / kWarps;  // of a warp's outputs
     static constexpr int kTiles = 8;                  // of a chunk: keys, then values
     // Rows of shared memory are an odd number of 16-byte pieces, so that eight of them meet all banks.
-    static constexpr int kKeyPitch = 2 * kWidth + 16;
-    static constexpr int kValuePitch = 16 * (kColumns / 8 | 1);
-    static constexpr int kTileBytes =
-        16 * kKeyPitch > kBlockKeys * kValuePitch ? 16 * kKeyPitch : kBlockKeys * kValuePitch;
-    static constexpr int kRings = kWarps * kRing * kTileBytes;
+    static constexpr int kPitch = 2 * kWidth + 16;
+    static constexpr int kTileBytes = 16 * kPitch;
+    static constexpr int kPlaceBytes = kWarps * kTileBytes;  // of the ring: a tile of each warp
+    static constexpr int kRings = kRing * kPlaceBytes;
     static constexpr int kWeights = kRings;                                        // bf16 fragments, 512 bytes for 16 keys
     static constexpr int kMaxima = kWeights + kChunkKeys / 16 * 512;               // float [block][row]
     static constexpr int kSums = kMaxima + kWarps * kTileRows * 4;                 // float [block][row][lane of the quad]
-    static constexpr int kWhole = kSums + kWarps * kTileRows * 4 * 4;  // results of sections, where registers are short
-    static constexpr bool kWholeShared = kWidth > 128;
-    static constexpr int kShared = kWhole + (kWholeShared ? kThreads * (4 + kColumns / 2) * 4 : 0);
+    static constexpr int kWhole = kSums + kWarps * kTileRows * 4 * 4;              // of each thread, the result so far
+    static constexpr int kShared = kWhole + (kSectionShared ? 2 : 1) * kThreads * (4 + kColumns / 2) * 4;
 };
 
 // Runs kRing - 1 tiles ahead of the arithmetic, through chunks and items.
 template <class S>
 struct FewReader {
     const int32_t* table;
-    int work;   // of all items times key heads
+    const unsigned char* keys;  // of the head and layer, in page 0; what this lane copies
+    uint32_t page_bytes;        // from one page to the next
+    uint32_t value_bytes;       // from keys to values
+    int work;                   // of all items times key heads
     int works;
-    int chunk;  // its first key
+    int chunk;                  // its first key
     int stop;
-    int first_key;  // seen by any row
+    int first_key;              // seen by any row
     int last_key;
-    int head;
-    int page;       // of the next tile; of values, for keys 16 (lane % 4) of the block and on
-    uint32_t ring;
-    uint32_t slot;  // byte offset in the ring
+    int page;                   // of the next tile
+    uint32_t ring;              // this warp's tile of the first place; what this lane writes of it
+    uint32_t slot;              // byte offset of the next place
 
     __device__ __forceinline__ void open(const Paged& a, int lane) {
         if (work >= works) return;
         const Item* const list = items(a.plan);
         const Item item = list[work / a.key_heads];
-        head = work % a.key_heads;
+        const int head = work % a.key_heads;
+        value_bytes = 2u * a.key_heads * a.page_tokens * a.width;
+        page_bytes = 2u * a.layers * value_bytes;
+        keys = static_cast<const unsigned char*>(a.cache) +
+            ((static_cast<int64_t>(a.layer) * 2 * a.key_heads + head) * a.page_tokens * a.width + lane_offset(lane, a.width)) * 2;
         table = a.table + static_cast<int64_t>(item.sequence) * a.table_stride;
         const int least = item.position + item.first / a.group_heads;
         last_key = item.position + (item.first + item.count - 1) / a.group_heads;
@@ -74,63 +80,67 @@ struct FewReader {
         }
     }
 
+    // Where a whole number of keys fits a copy by all lanes, a lane has the same columns of every kStep-th key.
+    static constexpr int kPieces = S::kWidth / 8;
+    static constexpr int kStep = 32 % kPieces == 0 ? 32 / kPieces : 0;
+    static constexpr int kCopyStep = kStep > 0 ? kStep : 1;
+
+    __device__ __forceinline__ static int lane_offset(int lane, int width) {
+        return kStep > 0 ? lane / kPieces * width + lane % kPieces * 8 : 0;
+    }
+
+    __device__ __forceinline__ static uint32_t destination_offset(int lane) {
+        return kStep > 0 ? lane / kPieces * S::kPitch + lane % kPieces * 16 : 0;
+    }
+
     __device__ __forceinline__ static void prefetch(const void* address) {
         asm volatile("prefetch.global.L1 [%0];" ::"l"(address));
     }
 
-    // The first key of tile `phase`, or of this lane's part of it.
-    __device__ __forceinline__ int key(int phase, int warp, int lane) const {
-        return chunk + (phase < 4 ? warp * kBlockKeys + phase * 16 : (phase - 4) * kBlockKeys + (lane & 3) * 16);
+    // The first key of tile `phase`.
+    __device__ __forceinline__ int key(int phase, int warp) const {
+        return chunk + (phase < 4 ? warp * kBlockKeys + phase * 16 : (phase - 4) * kBlockKeys + warp * 16);
     }
 
-    __device__ __forceinline__ void find(int phase, int warp, int lane, int page_shift) {
+    __device__ __forceinline__ void find(int phase, int warp, int page_shift) {
         if (work >= works) return;
-        page = table[min(max(key(phase, warp, lane), first_key), last_key) >> page_shift];
+        page = table[min(max(key(phase, warp), first_key), last_key) >> page_shift];
     }
 
     // Copies tile number `phase` of a chunk, a constant where this is used; always closes a group of copies.
     __device__ __forceinline__ void copy(int phase, const Paged& a, int warp, int lane, int page_shift) {
         if (work < works) {
-            const __nv_bfloat16* const cache = static_cast<const __nv_bfloat16*>(a.cache);
-            const int at = key(phase, warp, lane);
-            const int64_t row =
-                (((static_cast<int64_t>(page) * a.layers + a.layer) * 2 + (phase >= 4)) * a.key_heads + head << page_shift) +
-                (at & (a.page_tokens - 1));
-            if (phase < 4) {
-                if (at <= last_key && at + 15 >= first_key) {
-                    // Keys that no row sees may be anything.
-                    constexpr int kPieces = S::kWidth / 8;
-                    const uint32_t to = ring + slot;
-#pragma unroll(kPieces / 2 > 8 ? 4 : kPieces / 2)
-                    for (int i = 0; i < kPieces / 2; i++) {
-                        const int token = 32 % kPieces == 0 ? i * (32 / kPieces) + lane / kPieces : (i * 32 + lane) / kPieces;
-                        const int column = (32 % kPieces == 0 ? lane % kPieces : (i * 32 + lane) % kPieces) * 8;
-                        copy_16(
-                            to + token * S::kKeyPitch + column * 2, cache + (row + token) * a.width + column,
-                            column < a.width ? 16 : 0);
-                    }
+            const int at = key(phase, warp);
+            const bool values = phase >= 4;
+            const unsigned char* source = keys + static_cast<uint64_t>(page_bytes) * static_cast<uint32_t>(page) +
+                (values ? value_bytes : 0) + static_cast<uint32_t>((at & (a.page_tokens - 1)) * a.width * 2);
+            const uint32_t to = ring + slot;
+            if (kStep > 0 && a.width == S::kWidth && at >= first_key && at + 15 <= last_key) {
+#pragma unroll
+                for (int i = 0; i < 16; i += kCopyStep) {
+                    copy_16(to + i * S::kPitch, source + i * S::kWidth * 2, 16);
                 }
             } else {
-                const int block = chunk + (phase - 4) * kBlockKeys;
-                if (block <= last_key && block + kBlockKeys > first_key) {
-                    // Values that no row sees are zeros, for their weights are.
-                    constexpr int kPieces = S::kColumns / 8;
-                    const uint32_t to = ring + slot;
-                    const int64_t start = row * a.width + warp * S::kColumns;
-#pragma unroll(2 * kPieces > 8 ? 4 : 2 * kPieces)
-                    for (int i = 0; i < 2 * kPieces; i++) {
-                        const int token = 32 % kPieces == 0 ? i * (32 / kPieces) + lane / kPieces : (i * 32 + lane) / kPieces;
-                        const int column = (32 % kPieces == 0 ? lane % kPieces : (i * 32 + lane) % kPieces) * 8;
-                        const bool there = warp * S::kColumns + column < a.width && block + token >= first_key &&
-                            block + token <= last_key;
-                        const int64_t part = __shfl_sync(~0u, start, token / 16);
+                // Keys that no row sees may be anything; such values are zeros, for their weights are.
+                const int block = at & -kBlockKeys;
+                const bool wanted = values ? block <= last_key && block + kBlockKeys > first_key
+                                           : at <= last_key && at + 15 >= first_key;
+                if (wanted) {
+                    source -= lane_offset(lane, a.width) * 2;
+#pragma unroll 1
+                    for (int i = lane; i < 16 * kPieces; i += 32) {
+                        const int token = i / kPieces;
+                        const int column = i % kPieces * 8;
+                        const bool there = column < a.width &&
+                            (!values || (at + token >= first_key && at + token <= last_key));
                         copy_16(
-                            to + token * S::kValuePitch + column * 2,
-                            there ? cache + part + (token & 15) * a.width + column : cache, there ? 16 : 0);
+                            to - destination_offset(lane) + token * S::kPitch + column * 2,
+                            there ? source + (token * a.width + column) * 2 : static_cast<const unsigned char*>(a.cache),
+                            there ? 16 : 0);
                     }
                 }
             }
-            slot = slot + S::kTileBytes == S::kRing * S::kTileBytes ? 0 : slot + S::kTileBytes;
+            slot = slot + S::kPlaceBytes == S::kRing * S::kPlaceBytes ? 0 : slot + S::kPlaceBytes;
             if (phase == S::kTiles - 1) {
                 chunk += kChunkKeys;
                 if (chunk >= stop) {
@@ -138,7 +148,7 @@ struct FewReader {
                     open(a, lane);
                 }
             }
-            find((phase + 1) % S::kTiles, warp, lane, page_shift);
+            find((phase + 1) % S::kTiles, warp, page_shift);
         }
         copies_commit();
     }
@@ -190,26 +200,30 @@ __device__ __forceinline__ void attend_few(const Paged& a) {
     asm volatile("griddepcontrol.wait;" ::: "memory");
     asm volatile("griddepcontrol.launch_dependents;" ::: "memory");
 
-    const uint32_t ring = shared_address(shared) + warp * S::kRing * S::kTileBytes;
+    const uint32_t ring = shared_address(shared);
     FewReader<S> reader;
     reader.work = blockIdx.x;
     reader.works = header(a.plan).items * a.key_heads;
-    reader.ring = ring;
+    reader.ring = ring + warp * S::kTileBytes + reader.destination_offset(lane);
     reader.slot = 0;
     reader.open(a, lane);
-    reader.find(0, warp, lane, page_shift);
+    reader.find(0, warp, page_shift);
 #pragma unroll
     for (int i = 0; i < S::kRing - 1; i++) reader.copy(i % S::kTiles, a, warp, lane, page_shift);
 
     uint32_t slot = 0;
-    const auto next_tile = [&](int phase) {
+    const auto next_place = [&](int phase) {
         copies_wait<S::kRing - 2>();
-        __syncwarp();
-        // The tile before this one has been used: its place is free.
+        // The place before this one is free when it has been used: by all warps, where it has values.
+        if (phase == 0 || phase >= 4) {
+            __syncthreads();
+        } else {
+            __syncwarp();
+        }
         reader.copy((phase + S::kRing - 1) % S::kTiles, a, warp, lane, page_shift);
-        const uint32_t tile = ring + slot;
-        slot = slot + S::kTileBytes == S::kRing * S::kTileBytes ? 0 : slot + S::kTileBytes;
-        return tile;
+        const uint32_t place = ring + slot;
+        slot = slot + S::kPlaceBytes == S::kRing * S::kPlaceBytes ? 0 : slot + S::kPlaceBytes;
+        return place;
     };
     uint4* const weights_shared = reinterpret_cast<uint4*>(shared + S::kWeights) + lane;
     float* const maxima_shared = reinterpret_cast<float*>(shared + S::kMaxima) + lane / 4;
@@ -247,11 +261,9 @@ __device__ __forceinline__ void attend_few(const Paged& a) {
         const int all_from = last_key >= a.window ? last_key - a.window + 1 : 0;
         const int all_to = a.visible != nullptr ? least - 64 : least;
 
-        FewState<S::kColumns> whole_registers;
-        FewState<S::kColumns>& whole = S::kWholeShared
-            ? reinterpret_cast<FewState<S::kColumns>*>(shared + S::kWhole)[threadIdx.x]
-            : whole_registers;
-        FewState<S::kColumns> section;
+        FewState<S::kColumns>& whole = reinterpret_cast<FewState<S::kColumns>*>(shared + S::kWhole)[threadIdx.x];
+        FewState<S::kColumns> section_registers;
+        FewState<S::kColumns>& section = S::kSectionShared ? (&whole)[S::kThreads] : section_registers;
         whole.clear();
         section.clear();
         for (int chunk = item.first_chunk; chunk < item.end_chunk; chunk++) {
@@ -269,7 +281,8 @@ __device__ __forceinline__ void attend_few(const Paged& a) {
 #pragma unroll
             for (int t = 0; t < 4; t++) {
                 // Matrices of a load: keys 0-7 and 8-15 of 16, each by columns 0-7 and 8-15 of 16.
-                const uint32_t tile = next_tile(t) + ((lane & 7) + (lane >> 4) * 8) * S::kKeyPitch + (lane >> 3 & 1) * 16;
+                const uint32_t tile = next_place(t) + warp * S::kTileBytes + ((lane & 7) + (lane >> 4) * 8) * S::kPitch +
+                    (lane >> 3 & 1) * 16;
                 if (!mine) continue;
 #pragma unroll
                 for (int k = 0; k < kWidth / 16; k++) {
@@ -357,13 +370,12 @@ __device__ __forceinline__ void attend_few(const Paged& a) {
                 sums_shared[warp * 64] = sum[0];
                 sums_shared[warp * 64 + 32] = sum[1];
             }
-            __syncthreads();
 
-            // ---- outputs of this warp's columns ----
+            // ---- outputs of this warp's columns; the first place of values comes with a barrier ----
 #pragma unroll
             for (int b = 0; b < 4; b++) {
                 // Matrices of a load: keys 0-7, 8-15, 16-23 and 24-31 at 8 columns.
-                const uint32_t tile = next_tile(4 + b) + lane * S::kValuePitch;
+                const uint32_t tile = next_place(4 + b) + lane * S::kPitch + warp * S::kColumns * 2;
                 if (!there(b)) continue;
                 if (__any_sync(~0u, factor[b][0] != 1.0f || factor[b][1] != 1.0f)) {
 #pragma unroll
@@ -385,7 +397,7 @@ __device__ __forceinline__ void attend_few(const Paged& a) {
 #pragma unroll
                     for (int j = 0; j < S::kColumns / 8; j++) {
                         uint32_t values[4];
-                        load_matrices_transposed(values, tile + k * 32 * S::kValuePitch + j * 16);
+                        load_matrices_transposed(values, tile + k * 32 * S::kPitch + j * 16);
                         multiply(state.at[j], weights[0], values[0], values[1]);
                         multiply(state.at[j], weights[1], values[2], values[3]);
                     }

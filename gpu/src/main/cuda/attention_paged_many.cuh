@@ -11,11 +11,16 @@
 namespace attention_paged {
 namespace {
 
-template <int kWidth_, int kGroups_, int kRing_, int kBlocks>
+template <int kWidth_, int kGroups_, int kRing_, int kLag_, bool kTurns_, int kBlocks>
 struct Many {
     static constexpr int kWidth = kWidth_;
     static constexpr int kWarpgroups = kGroups_;
     static constexpr int kRing = kRing_;    // tiles of the ring, an even number: keys have the even ones
+    // A tile is announced when its copies are complete; by the copies themselves (0), so that readers must see to the
+    // proxy, or by the producers when they have asked for so many tiles more.
+    static constexpr int kLag = kLag_;
+    // Two warpgroups take turns at the tensor cores: while one computes products, the other computes exponentials.
+    static constexpr bool kTurns = kTurns_;
     static constexpr int kProducers = 4;    // warps
     static constexpr int kThreads = 128 * kWarpgroups + 32 * kProducers;
     // Registers of a thread: at the start, and when producers have given theirs to consumers. 0: they keep what they have.
@@ -31,16 +36,18 @@ struct Many {
     static constexpr int kPanels = (kWidth + 63) / 64;
     static constexpr int kPanelBytes = 64 * 128;
     static constexpr int kTileBytes = kPanels * kPanelBytes;
-    // A tile is announced when this many tiles after it have been asked for. The reader of tile i holds on to i - 1
-    // (values) while it waits for i (keys), and it must not wait for a tile that waits for it.
-    static constexpr int kLag = kRing - 2;
     static constexpr int kQueries = kRing * kTileBytes;
     static constexpr int kSection = kQueries + kWarpgroups * kTileBytes;  // the outputs of the section at hand
     static constexpr int kFull = kSection + kTileRows * kWidth * 4;
     static constexpr int kEmpty = kFull + 8 * kRing;
     static constexpr int kShared = kEmpty + 8 * kRing;
     static_assert(kRing % 2 == 0 && kRing >= 4, "keys and values alternate, two blocks at a time");
+    // Whoever waits for tile i (keys) still holds i - 1 (values); the announcement must not wait for that.
+    static_assert(kLag <= kRing - 2, "no tile may wait for its reader");
 };
+
+// What ordinary stores and cp.async wrote, wgmma reads through another proxy.
+__device__ __forceinline__ void fence_for_products() { asm volatile("fence.proxy.async.shared::cta;" ::: "memory"); }
 
 // What an item asks for.
 struct Extent {
@@ -61,17 +68,23 @@ struct Extent {
 
 template <class S>
 __device__ __forceinline__ void produce(const Paged& a, uint32_t shared, int producer, int lane) {
-    const __nv_bfloat16* const cache = static_cast<const __nv_bfloat16*>(a.cache);
+    constexpr int kPieces = S::kWidth / 8;
+    // Where a whole number of keys fits a copy by all lanes, a lane has the same columns of every kStep-th key.
+    constexpr int kStep = 32 % kPieces == 0 ? 32 / kPieces : 0;
+    constexpr int kCopyStep = kStep > 0 ? kStep : 1;
+    const int lane_token = lane / kPieces;
+    const int lane_piece = lane % kPieces;
     const int page_shift = 31 - __clz(a.page_tokens);
     const int works = header(a.plan).items * a.key_heads;
+    const uint32_t value_bytes = 2u * a.key_heads * a.page_tokens * a.width;
+    const uint32_t page_bytes = 2u * a.layers * value_bytes;
     int slot = 0;
     uint32_t turn = 1;  // all places are free
     int announced = 0;
     int asked = 0;
     const auto announce = [&] {
-        asm volatile("fence.proxy.async.shared::cta;" ::: "memory");
-        __syncwarp();
-        if (lane == 0) hopper::barrier_arrive(shared + S::kFull + 8 * announced);
+        fence_for_products();
+        hopper::barrier_arrive(shared + S::kFull + 8 * announced);
         announced = announced + 1 == S::kRing ? 0 : announced + 1;
     };
     for (int work = blockIdx.x; work < works; work += gridDim.x) {
@@ -79,46 +92,54 @@ __device__ __forceinline__ void produce(const Paged& a, uint32_t shared, int pro
         const int head = work % a.key_heads;
         const Extent extent(a, item);
         const int32_t* const table = a.table + static_cast<int64_t>(item.sequence) * a.table_stride;
-        // Lane l has the page of keys 16 (l % 4) and on.
+        const unsigned char* const keys = static_cast<const unsigned char*>(a.cache) +
+            (static_cast<int64_t>(a.layer) * 2 * a.key_heads + head) * a.page_tokens * a.width * 2;
+        // A warp copies 16 keys of a tile, all in one page.
         const auto find = [&](int key) {
-            return table[min(max(key + (lane & 3) * 16, extent.first_key), extent.last_key) >> page_shift];
+            return table[min(max(key + producer * 16, extent.first_key), extent.last_key) >> page_shift];
         };
         int page = find(extent.key);
         for (int key = extent.key; key < extent.end; key += kBlockKeys) {
-            const int at = key + (lane & 3) * 16;
-            const int64_t row =
-                ((static_cast<int64_t>(page) * a.layers + a.layer) * 2 * a.key_heads + head << page_shift) +
-                (at & (a.page_tokens - 1));
+            const int at = key + producer * 16;
+            const unsigned char* source = keys + static_cast<uint64_t>(page_bytes) * static_cast<uint32_t>(page) +
+                static_cast<uint32_t>((at & (a.page_tokens - 1)) * a.width * 2);
             if (key + kBlockKeys < extent.end) page = find(key + kBlockKeys);
 #pragma unroll 1
             for (int values = 0; values < 2; values++) {
                 hopper::barrier_wait(shared + S::kEmpty + 8 * slot, turn);
-                const uint32_t tile = shared + slot * S::kTileBytes;
-                const int64_t start =
-                    (row + (values ? static_cast<int64_t>(a.key_heads) << page_shift : 0)) * a.width;
-#pragma unroll 1
-                for (int part = producer; part < 4; part += S::kProducers) {
-                    const int first = key + part * 16;
-                    const __nv_bfloat16* const source = cache + __shfl_sync(~0u, start, part);
-                    // Keys that no row sees may be anything; such values are zeros, for their weights are.
-                    const bool inside = first <= extent.last_key && first + 15 >= extent.first_key;
-                    if (!inside && !values) continue;
-                    constexpr int kPieces = S::kWidth / 8;
-#pragma unroll(32 % kPieces != 0 ? 2 : kPieces / 2 > 8 ? 8 : kPieces / 2)
-                    for (int i = 0; i < kPieces / 2; i++) {
-                        const int token = 32 % kPieces == 0 ? i * (32 / kPieces) + lane / kPieces : (i * 32 + lane) / kPieces;
-                        const int piece = 32 % kPieces == 0 ? lane % kPieces : (i * 32 + lane) % kPieces;
-                        const bool there =
-                            piece * 8 < a.width && first + token >= extent.first_key && first + token <= extent.last_key;
+                const uint32_t tile = shared + slot * S::kTileBytes + producer * 2048;
+                if (kStep > 0 && a.width == S::kWidth && at >= extent.first_key && at + 15 <= extent.last_key) {
+                    const unsigned char* const from = source + (lane_token * S::kWidth + lane_piece * 8) * 2;
+                    const uint32_t to = tile + lane_piece / 8 * S::kPanelBytes + lane_token * 128;
+#pragma unroll
+                    for (int i = 0; i < 16; i += kCopyStep) {
                         copy_16(
-                            tile + piece / 8 * S::kPanelBytes + (part * 16 + token) * 128 + ((piece ^ token) & 7) * 16,
-                            there ? source + token * a.width + piece * 8 : cache, there ? 16 : 0);
+                            to + i * 128 + ((lane_piece ^ (lane_token + i)) & 7) * 16, from + i * S::kWidth * 2, 16);
+                    }
+                } else if (values || (at <= extent.last_key && at + 15 >= extent.first_key)) {
+                    // Keys that no row sees may be anything; such values are zeros, for their weights are.
+#pragma unroll 1
+                    for (int i = lane; i < 16 * kPieces; i += 32) {
+                        const int token = i / kPieces;
+                        const int piece = i % kPieces;
+                        const bool there =
+                            piece * 8 < a.width && at + token >= extent.first_key && at + token <= extent.last_key;
+                        copy_16(
+                            tile + piece / 8 * S::kPanelBytes + token * 128 + ((piece ^ token) & 7) * 16,
+                            there ? source + (token * a.width + piece * 8) * 2
+                                  : static_cast<const unsigned char*>(a.cache),
+                            there ? 16 : 0);
                     }
                 }
-                copies_commit();
-                if (++asked > S::kLag) {
-                    copies_wait<S::kLag>();
-                    announce();
+                source += value_bytes;
+                if constexpr (S::kLag == 0) {
+                    copies_arrive(shared + S::kFull + 8 * slot);
+                } else {
+                    copies_commit();
+                    if (++asked > S::kLag) {
+                        copies_wait<S::kLag>();
+                        announce();
+                    }
                 }
                 if (++slot == S::kRing) {
                     slot = 0;
@@ -127,8 +148,10 @@ __device__ __forceinline__ void produce(const Paged& a, uint32_t shared, int pro
             }
         }
     }
-    copies_wait<0>();
-    for (int i = min(asked, S::kLag); i > 0; i--) announce();
+    if constexpr (S::kLag > 0) {
+        copies_wait<0>();
+        for (int i = min(asked, S::kLag); i > 0; i--) announce();
+    }
 }
 
 // The two rows of a thread: maxima and sums.
@@ -168,6 +191,8 @@ template <class S>
 struct Consumer {
     static constexpr int kOutputs = S::kWidth / 2;
     static constexpr int kScores = kBlockKeys / 2;
+    static constexpr int kQueryBarrier = 1;  // and one more for each warpgroup
+    static constexpr int kTurnBarrier = 4;
 
     const Paged& a;
     uint32_t shared;
@@ -190,7 +215,10 @@ struct Consumer {
     int slot;
     uint32_t turn;
 
-    __device__ __forceinline__ void wait(int s, uint32_t t) const { hopper::barrier_wait(shared + S::kFull + 8 * s, t); }
+    __device__ __forceinline__ void wait(int s, uint32_t t) const {
+        hopper::barrier_wait(shared + S::kFull + 8 * s, t);
+        if constexpr (S::kLag == 0) fence_for_products();
+    }
 
     __device__ __forceinline__ void release(int s) const {
         if (lane == 0) hopper::barrier_arrive(shared + S::kEmpty + 8 * s);
@@ -217,7 +245,7 @@ struct Consumer {
     }
 
     __device__ __forceinline__ void load_queries(const Item& item, int head) {
-        hopper::named_barrier_sync(1 + group, 128);  // everybody's scores of the item before are done
+        hopper::named_barrier_sync(kQueryBarrier + group, 128);  // everybody's scores of the item before are done
         constexpr int kPieces = S::kWidth / 8;
         const int thread = threadIdx.x % 128;
 #pragma unroll
@@ -237,8 +265,8 @@ struct Consumer {
                 memory + S::kQueries + group * S::kTileBytes + piece / 8 * S::kPanelBytes + row * 128 +
                 ((piece ^ row) & 7) * 16) = bits;
         }
-        asm volatile("fence.proxy.async.shared::cta;" ::: "memory");
-        hopper::named_barrier_sync(1 + group, 128);
+        fence_for_products();
+        hopper::named_barrier_sync(kQueryBarrier + group, 128);
     }
 
     // Hides what a row does not see of the block of keys at `key`.
@@ -394,6 +422,7 @@ struct Consumer {
                 const uint32_t value_turn = turn;
                 advance();
                 wait(slot, turn);
+                if constexpr (S::kTurns) hopper::named_barrier_sync(kTurnBarrier + group, 256);
                 hopper::pin(scores);
                 hopper::pin(weights);
                 hopper::pin(outputs);
@@ -404,6 +433,7 @@ struct Consumer {
                 hopper::products_fence();
                 issue_outputs(value_slot);
                 hopper::products_commit();
+                if constexpr (S::kTurns) hopper::named_barrier_arrive(kTurnBarrier + 1 - group, 256);
                 hopper::products_wait<1>();
                 hopper::pin(scores);
                 release(slot);
@@ -518,7 +548,7 @@ __device__ __forceinline__ void attend_many(const Paged& a) {
     if ((shared & 1023) != 0) __trap();  // the swizzle counts from 1024-byte addresses
     if (threadIdx.x == 0) {
         for (int i = 0; i < S::kRing; i++) {
-            hopper::barrier_init(shared + S::kFull + 8 * i, S::kProducers);
+            hopper::barrier_init(shared + S::kFull + 8 * i, 32 * S::kProducers);
             hopper::barrier_init(shared + S::kEmpty + 8 * i, 4 * S::kWarpgroups);
         }
         hopper::barrier_init_fence();
@@ -548,6 +578,7 @@ __device__ __forceinline__ void attend_many(const Paged& a) {
         consumer.c = __fmul_rn(a.scale, kLog2E);
         consumer.slot = 0;
         consumer.turn = 0;
+        if (S::kTurns && group == 1) hopper::named_barrier_arrive(consumer.kTurnBarrier, 256);  // the other's turn first
         const int works = header(a.plan).items * a.key_heads;
         for (int work = blockIdx.x; work < works; work += gridDim.x) {
             consumer.attend(items(a.plan)[work / a.key_heads], work % a.key_heads);

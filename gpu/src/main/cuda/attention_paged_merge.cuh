@@ -17,19 +17,10 @@ struct Partials {
     }
 };
 
-template <int kWidth>
-__device__ __forceinline__ void store(
-    const Paged& a, const Merge& m, int head, int packed, int lane, const float (&o)[kWidth / 32], float l) {
-    const float inverse = l > 0.0f ? __frcp_rn(l) : 0.0f;
+__device__ __forceinline__ __nv_bfloat16* output_of(const Paged& a, const Merge& m, int head, int packed, int column) {
     const int at = m.first + packed;
-    __nv_bfloat16* const out = static_cast<__nv_bfloat16*>(a.out) +
-        static_cast<int64_t>(m.row + at / a.group_heads) * a.out_stride +
-        (head * a.group_heads + at % a.group_heads) * a.width;
-#pragma unroll
-    for (int i = 0; i < kWidth / 32; i++) {
-        const int column = 32 * i + lane;
-        if (column < a.width) out[column] = __float2bfloat16_rn(__fmul_rn(o[i], inverse));
-    }
+    return static_cast<__nv_bfloat16*>(a.out) + static_cast<int64_t>(m.row + at / a.group_heads) * a.out_stride +
+        (head * a.group_heads + at % a.group_heads) * a.width + column;
 }
 
 template <int kWidth>
@@ -56,6 +47,13 @@ struct Running {
 
 constexpr int kSectionChunks = kSectionKeys / kChunkKeys;
 constexpr int kMergeWarps = 8;
+constexpr int kSections = 32;  // at once: a lane for each
+
+struct MergeShared {
+    float outputs[kSections][256];
+    float maxima[kSections];
+    float sums[kSections];
+};
 
 // Partial results [from, to), all of one section when they are of chunks, merged in order into `into`.
 template <int kWidth>
@@ -103,8 +101,7 @@ __device__ __forceinline__ int sections_of(const Merge& m) {
 }
 
 template <int kWidth>
-__device__ __forceinline__ void merge_all(const Paged& a) {
-    __shared__ float section[kMergeWarps][kWidth + 2];
+__device__ __forceinline__ void merge_all(const Paged& a, MergeShared& shared) {
     const int lane = threadIdx.x & 31;
     const int warp = threadIdx.x >> 5;
     const float c = __fmul_rn(a.scale, kLog2E);
@@ -139,45 +136,82 @@ __device__ __forceinline__ void merge_all(const Paged& a) {
             merge_parts(one, p, parts.x, parts.y, lane, c);
             whole.merge(one, c);
         }
-        store<kWidth>(a, m, head, packed, lane, whole.at, whole.sum);
+        const float inverse = whole.sum > 0.0f ? __frcp_rn(whole.sum) : 0.0f;
+#pragma unroll
+        for (int i = 0; i < kWidth / 32; i++) {
+            const int column = 32 * i + lane;
+            if (column < a.width) {
+                *output_of(a, m, head, packed, column) = __float2bfloat16_rn(__fmul_rn(whole.at[i], inverse));
+            }
+        }
     }
 
-    // Many: a block for each row, a warp for each section, eight sections at a time.
+    // Many: a block for each row, 32 sections at a time. Its warps merge chunks into sections; then, as maxima merge in
+    // any order, the weights of all sections are known at once, and each column goes through the sections by itself.
     for (int w = blockIdx.x; w < plan.long_merges * rows; w += gridDim.x) {
         const Merge m = merges[a.item_capacity - 1 - w / rows];
         const int packed = w % a.slot_rows;
         if (packed >= m.count) continue;
         const int head = w % rows / a.slot_rows;
         const Partials p = partials(m, head, packed);
-        Running<kWidth> whole;
-        whole.clear();
+        float most = kNothing;  // of all sections so far
+        float sum = 0.0f;
+        float output = 0.0f;
+        const int column = threadIdx.x % kWidth;
         const int sections = sections_of(m);
-        for (int s0 = 0; s0 < sections; s0 += kMergeWarps) {
-            Running<kWidth> one;
-            one.clear();
-            if (s0 + warp < sections) {
-                const int2 parts = section_parts(m, s0 + warp);
-                merge_parts(one, p, parts.x, parts.y, lane, c);
-            }
+        for (int s0 = 0; s0 < sections; s0 += kSections) {
+            const int here = min(kSections, sections - s0);
             __syncthreads();
-            if (lane == 0) {
-                section[warp][kWidth] = one.most;
-                section[warp][kWidth + 1] = one.sum;
-            }
+            if (m.sections) {
+#pragma unroll 4
+                for (int i = threadIdx.x; i < kSections * kWidth; i += 32 * kMergeWarps) {
+                    if (i / kWidth < here) {
+                        shared.outputs[i / kWidth][i % kWidth] = p.outputs[(s0 + i / kWidth) * p.stride + i % kWidth];
+                    }
+                }
+                if (threadIdx.x < here) {
+                    const float2 ml = p.sum(s0 + threadIdx.x);
+                    shared.maxima[threadIdx.x] = ml.x;
+                    shared.sums[threadIdx.x] = ml.y;
+                }
+            } else {
+                for (int s = warp; s < here; s += kMergeWarps) {
+                    const int2 parts = section_parts(m, s0 + s);
+                    Running<kWidth> one;
+                    one.clear();
+                    merge_parts(one, p, parts.x, parts.y, lane, c);
 #pragma unroll
-            for (int i = 0; i < kWidth / 32; i++) section[warp][32 * i + lane] = one.at[i];
-            __syncthreads();
-            if (warp == 0) {
-                for (int s = 0; s < min(kMergeWarps, sections - s0); s++) {
-                    one.most = section[s][kWidth];
-                    one.sum = section[s][kWidth + 1];
-#pragma unroll
-                    for (int i = 0; i < kWidth / 32; i++) one.at[i] = section[s][32 * i + lane];
-                    whole.merge(one, c);
+                    for (int i = 0; i < kWidth / 32; i++) shared.outputs[s][32 * i + lane] = one.at[i];
+                    if (lane == 0) {
+                        shared.maxima[s] = one.most;
+                        shared.sums[s] = one.sum;
+                    }
                 }
             }
+            __syncthreads();
+            // Every warp computes the weights: lane s has the maximum before and after section s.
+            const float own = lane < here ? shared.maxima[lane] : kNothing;
+            float highest = own;
+#pragma unroll
+            for (int step = 1; step < 32; step *= 2) {
+                const float other = __shfl_up_sync(~0u, highest, step);
+                if (lane >= step) highest = fmaxf(highest, other);
+            }
+            const float before = __shfl_up_sync(~0u, highest, 1);
+            const Weights weights(lane == 0 ? most : fmaxf(most, before), own, c);
+            most = __shfl_sync(~0u, weights.most, 31);
+#pragma unroll 8
+            for (int s = 0; s < here; s++) {
+                const float total_weight = __shfl_sync(~0u, weights.whole, s);
+                const float part_weight = __shfl_sync(~0u, weights.part, s);
+                output = __fmaf_rn(output, total_weight, __fmul_rn(shared.outputs[s][column], part_weight));
+                sum = __fmaf_rn(sum, total_weight, __fmul_rn(shared.sums[s], part_weight));
+            }
         }
-        if (warp == 0) store<kWidth>(a, m, head, packed, lane, whole.at, whole.sum);
+        if (threadIdx.x < kWidth && column < a.width) {
+            const float inverse = sum > 0.0f ? __frcp_rn(sum) : 0.0f;
+            *output_of(a, m, head, packed, column) = __float2bfloat16_rn(__fmul_rn(output, inverse));
+        }
     }
 }
 

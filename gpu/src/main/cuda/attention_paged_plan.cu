@@ -6,6 +6,8 @@ namespace attention_paged {
 namespace {
 
 constexpr int kThreads = 1024;
+constexpr int kSectionChunks = kSectionKeys / kChunkKeys;
+constexpr int kAlone = 4;  // up to so many items of a tile a thread writes by itself
 
 // The sum over all threads before this one, and over all of them. Every thread of the block calls it.
 struct Scanned {
@@ -78,11 +80,28 @@ __device__ Tile tile_of(int index, const Sequences& s, int sequences, const Plan
     const int least = s.position[low] + tile.first / a.group_heads;
     const int most = s.position[low] + (tile.first + tile.count - 1) / a.group_heads;
     const int first_key = least >= a.window ? least - a.window + 1 : 0;
-    constexpr int kSectionChunks = kSectionKeys / kChunkKeys;
     tile.first_chunk = first_key / kChunkKeys;
     tile.chunks = most / kChunkKeys - tile.first_chunk + 1;
     tile.sections = most / kSectionKeys - tile.first_chunk / kSectionChunks + 1;
     return tile;
+}
+
+// Item `unit` of a tile whose item, were it not split, is `whole`, with the slot of its first unit.
+__device__ void write(
+    Item* list, int at, const Item& whole, int first_chunk, int unit, bool split, bool by_sections, const Plan& a) {
+    Item made = whole;
+    if (split) {
+        made.slot += unit;
+        if (by_sections) {
+            const int section = first_chunk / kSectionChunks + unit;
+            made.first_chunk = max(first_chunk, section * kSectionChunks);
+            made.end_chunk = min(whole.end_chunk, (section + 1) * kSectionChunks);
+        } else {
+            made.first_chunk = first_chunk + unit;
+            made.end_chunk = made.first_chunk + 1;
+        }
+    }
+    if (at < a.item_capacity) list[at] = made;
 }
 
 // Loads the next sequences; returns how many tiles they have.
@@ -113,6 +132,7 @@ using namespace attention_paged;
 extern "C" __global__ void __launch_bounds__(kThreads) attention_plan(const __grid_constant__ Plan a) {
     __shared__ Sequences s;
     __shared__ int warps[kThreads / 32];
+    __shared__ int most_shared;
     asm volatile("griddepcontrol.wait;" ::: "memory");
     asm volatile("griddepcontrol.launch_dependents;" ::: "memory");
     const int sequences = *a.sequences;
@@ -135,13 +155,14 @@ extern "C" __global__ void __launch_bounds__(kThreads) attention_plan(const __gr
         }
     }
 
-    // How many chunks a group gets on average; a tile with more than a third of that is split.
     const bool once = sequences <= kThreads;
     int chunks = 0;
     int tiles = 0;
+    int all_tiles = 0;
     int most = 0;
     for (int base = 0; base < sequences; base += kThreads) {
         tiles = load(s, base, sequences, warps, a);
+        all_tiles += tiles;
         for (int t = threadIdx.x; t < tiles; t += kThreads) {
             const Tile tile = tile_of(t, s, min(sequences - base, kThreads), a);
             chunks += tile.chunks;
@@ -149,7 +170,22 @@ extern "C" __global__ void __launch_bounds__(kThreads) attention_plan(const __gr
         }
     }
     chunks = scan(chunks, warps).all;
-    int cut = static_cast<int>(min(1LL << 29, 1LL * chunks * a.key_heads / (3LL * a.groups)));
+    if (threadIdx.x == 0) most_shared = 0;
+    __syncthreads();
+    most = __reduce_max_sync(~0u, most);
+    if ((threadIdx.x & 31) == 0) atomicMax(&most_shared, most);
+    __syncthreads();
+    most = most_shared;
+    // A tile with more chunks than `cut` is split. Nothing is split where whole tiles keep all groups busy to within a
+    // twentieth. Else a tile is whole when it has at most a third of what a group gets on average, or, for splitting
+    // has its price, at most eight chunks and no more than the average.
+    const int64_t work = 1LL * chunks * a.key_heads;
+    const int64_t rounds = (1LL * all_tiles * a.key_heads + a.groups - 1) / a.groups;
+    int cut = most;
+    if (20 * rounds * most * a.groups > 21 * work) {
+        const int average = static_cast<int>(min(1LL << 29, static_cast<long long>(work / a.groups)));
+        cut = max(min(average, kSectionKeys / kChunkKeys), average / 3);
+    }
     // As long as the partial results would not fit, split less.
     while (true) {
         int slots = 0;
@@ -187,48 +223,50 @@ extern "C" __global__ void __launch_bounds__(kThreads) attention_plan(const __gr
             const Scanned slot = scan(units > 1 ? units : 0, warps);
             const Scanned small = scan(units > 1 && units <= kShortMerge, warps);
             const Scanned large = scan(units > kShortMerge, warps);
+            const int first_slot = slots_before + slot.before;
+            const bool by_sections = Tile::by_sections(cut);
+            Item made = {};
             if (units > 0) {
-                const int first_slot = slots_before + slot.before;
-                const bool by_sections = Tile::by_sections(cut);
-                constexpr int kSectionChunks = kSectionKeys / kChunkKeys;
-                const int end_chunk = tile.first_chunk + tile.chunks;
-                for (int u = 0; u < units; u++) {
-                    Item made;
-                    made.sequence = base + tile.sequence;
-                    made.row = s.row[tile.sequence];
-                    made.position = s.position[tile.sequence];
-                    made.first = tile.first;
-                    made.count = tile.count;
-                    made.first_chunk = tile.first_chunk;
-                    made.end_chunk = end_chunk;
-                    made.slot = -1;
-                    if (units > 1) {
-                        made.slot = first_slot + u;
-                        if (by_sections) {
-                            const int section = tile.first_chunk / kSectionChunks + u;
-                            made.first_chunk = max(made.first_chunk, section * kSectionChunks);
-                            made.end_chunk = min(end_chunk, (section + 1) * kSectionChunks);
-                        } else {
-                            made.first_chunk = tile.first_chunk + u;
-                            made.end_chunk = made.first_chunk + 1;
-                        }
+                made.sequence = base + tile.sequence;
+                made.row = s.row[tile.sequence];
+                made.position = s.position[tile.sequence];
+                made.first = tile.first;
+                made.count = tile.count;
+                made.first_chunk = tile.first_chunk;
+                made.end_chunk = tile.first_chunk + tile.chunks;
+                made.slot = units > 1 ? first_slot : -1;
+                if (units <= kAlone) {
+                    for (int u = 0; u < units; u++) {
+                        write(list, items_before + item.before + u, made, made.first_chunk, u, units > 1, by_sections, a);
                     }
-                    const int at = items_before + item.before + u;
-                    if (at < a.item_capacity) list[at] = made;
                 }
                 if (units > 1) {
-                    Merge made;
-                    made.row = s.row[tile.sequence];
-                    made.first = tile.first;
-                    made.count = tile.count;
-                    made.slot = first_slot;
-                    made.slots = units;
-                    made.unit = by_sections ? tile.first_chunk / kSectionChunks : tile.first_chunk;
-                    made.sections = by_sections;
-                    made.reserved = 0;
+                    Merge merge;
+                    merge.row = made.row;
+                    merge.first = tile.first;
+                    merge.count = tile.count;
+                    merge.slot = first_slot;
+                    merge.slots = units;
+                    merge.unit = by_sections ? tile.first_chunk / kSectionChunks : tile.first_chunk;
+                    merge.sections = by_sections;
+                    merge.reserved = 0;
                     const int at = units <= kShortMerge ? short_before + small.before
                                                         : a.item_capacity - 1 - long_before - large.before;
-                    if (at >= 0 && at < a.item_capacity) merges[at] = made;
+                    if (at >= 0 && at < a.item_capacity) merges[at] = merge;
+                }
+            }
+            // Those of many items: the lanes of a warp together.
+            for (unsigned left = __ballot_sync(~0u, units > kAlone); left != 0; left &= left - 1) {
+                const int from = __ffs(left) - 1;
+                Item theirs;
+#pragma unroll
+                for (int i = 0; i < 8; i++) {
+                    reinterpret_cast<int*>(&theirs)[i] = __shfl_sync(~0u, reinterpret_cast<const int*>(&made)[i], from);
+                }
+                const int count = __shfl_sync(~0u, units, from);
+                const int first = __shfl_sync(~0u, items_before + item.before, from);
+                for (int u = threadIdx.x & 31; u < count; u += 32) {
+                    write(list, first + u, theirs, theirs.first_chunk, u, true, by_sections, a);
                 }
             }
             items_before += item.all;
