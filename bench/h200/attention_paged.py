@@ -1,6 +1,6 @@
 """Times attention over a paged cache: decode and verification in bytes a second against a device copy, prefill in TFLOP/s
-against torch. attention_paged.py FOLDER OUT COMMIT: the folder of attention_paged_build.sh, where to put the JSON lines, the
-commit of the kernels."""
+against torch. attention_paged.py FOLDER OUT COMMIT [decode] [prefill]: the folder of attention_paged_build.sh, where to put
+the JSON lines, the commit of the kernels."""
 
 import datetime
 import json
@@ -8,6 +8,7 @@ import statistics
 import sys
 
 import torch
+from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from attention_paged_driver import Cache, Kernels, Step
 
@@ -81,26 +82,26 @@ def decode(kernels, copy, batch, length, heads, group, width, page, rows, tile, 
     return result, seconds, rate
 
 
-def prefill(kernels, length, batch, heads, group, width, tile, peers):
-    page = 16
-    cache, step, q, out = cached_steps(kernels, batch, length, heads, group, width, page, length, tile, 0, 1)
-    seconds = timed(lambda: step.attend(q, out, 0), 7, 2)
+def prefill(kernels, length, batch, heads, group, width):
+    """Causal attention of whole sequences. Returns the case, TFLOP/s by tile, and those of torch."""
     flop = 4 * batch * heads * group * width * (length * (length + 1) / 2)
-    line = f"prefill S {length} B {batch} heads {heads * group}/{heads} d {width} tile {tile}: {flop / seconds / 1e12:.0f} TFLOP/s"
-    if peers:
-        from torch.nn.attention import SDPBackend, sdpa_kernel
-
-        qs = q.reshape(batch, length, heads * group, width).transpose(1, 2)
-        k = torch.randn(batch, heads, length, width, device=DEVICE).bfloat16()
-        v = torch.randn_like(k)
-        for name, backend in (("cudnn", SDPBackend.CUDNN_ATTENTION), ("flash-attention-2", SDPBackend.FLASH_ATTENTION)):
-            try:
-                with sdpa_kernel(backend):
-                    s = timed(lambda: torch.nn.functional.scaled_dot_product_attention(qs, k, v, is_causal=True, enable_gqa=True), 7, 2)
-                line += f", {name} {flop / s / 1e12:.0f}"
-            except RuntimeError as e:
-                line += f", {name} {str(e)[:60]}"
-    print(line, flush=True)
+    case = {"d": width, "s": length, "b": batch, "h": heads * group, "h_kv": heads, "page": 16}
+    ours, peers = {}, {}
+    for tile in (64, 128):
+        cache, step, q, out = cached_steps(kernels, batch, length, heads, group, width, 16, length, tile, 0, 1)
+        ours[tile] = flop / timed(lambda: step.attend(q, out, 0), 7, 2) / 1e12
+        del cache, step
+        torch.cuda.empty_cache()
+    qs = q.reshape(batch, length, heads * group, width).transpose(1, 2)
+    k = torch.randn(batch, heads, length, width, device=DEVICE).bfloat16()
+    v = torch.randn_like(k)
+    for name, backend in (("cudnn", SDPBackend.CUDNN_ATTENTION), ("flash-attention-2", SDPBackend.FLASH_ATTENTION)):
+        with sdpa_kernel(backend):
+            peers[name] = flop / timed(lambda: torch.nn.functional.scaled_dot_product_attention(
+                qs, k, v, is_causal=True, enable_gqa=True), 7, 2) / 1e12
+    print("prefill", case, *(f"tile {t}: {r:.0f}" for t, r in ours.items()), *(f"{n} {r:.0f}" for n, r in peers.items()), "TFLOP/s",
+          flush=True)
+    return case, ours, peers
 
 
 def main():
@@ -125,23 +126,28 @@ def main():
     properties = {"device": torch.cuda.get_device_name(), "commit": commit, "date": str(datetime.date.today())}
     with open("/proc/driver/nvidia/version") as f:
         properties["driver"] = next((w for w in f.readline().split() if w[0].isdigit() and w.count(".") == 2), "")
-    lines = {"attention-decode-bandwidth": [], "attention-verify-bandwidth": []}
+    lines = {}
     for shape in shapes if "decode" in only else ():
         result, seconds, rate = decode(kernels, copy, *shape)
         bench = "attention-decode-bandwidth" if shape[6] == 1 else "attention-verify-bandwidth"
-        lines[bench].append({"bench": bench, "case": result, "ours": round(rate / 1e12, 3), "peer": round(copy / 1e12, 3),
-                             "peer_name": "device copy", "unit": "TB/s", "ratio": round(rate / copy, 3),
-                             "microseconds": round(seconds * 1e6, 1), **properties})
+        lines.setdefault(bench, []).append(
+            {"bench": bench, "case": result, "ours": round(rate / 1e12, 3), "peer": round(copy / 1e12, 3), "peer_name": "device copy",
+             "unit": "TB/s", "ratio": round(rate / copy, 3), "microseconds": round(seconds * 1e6, 1), **properties})
         torch.cuda.empty_cache()
+    for width, heads, group in ((128, 4, 4), (64, 8, 4), (128, 16, 1)) if "prefill" in only else ():
+        for length in (512, 2048, 16384):
+            case, ours, peers = prefill(kernels, length, max(1, 16384 // length), heads, group, width)
+            torch.cuda.empty_cache()
+            bench = "attention-paged-prefill"
+            name = max(peers, key=peers.get)
+            lines.setdefault(bench, []).extend(
+                {"bench": bench, "case": {**case, "tile": tile}, "ours": round(rate), "peer": round(peers[name]), "peer_name": name,
+                 "unit": "TFLOP/s", "ratio": round(rate / peers[name], 3),
+                 "others": {n: round(r) for n, r in peers.items()}, **properties} for tile, rate in ours.items())
     for name, objects in lines.items():
         with open(f"{target}/{name}.jsonl", "w") as f:
             for o in objects:
                 f.write(json.dumps(o) + "\n")
-    for width, heads, group in ((128, 4, 4), (64, 8, 4), (128, 16, 1)) if "prefill" in only else ():
-        for length in (512, 2048, 16384):
-            for tile in (64, 128):
-                prefill(kernels, length, max(1, 16384 // length), heads, group, width, tile, tile == 128)
-                torch.cuda.empty_cache()
 
 
 if __name__ == "__main__":

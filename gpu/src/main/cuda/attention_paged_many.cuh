@@ -11,17 +11,12 @@
 namespace attention_paged {
 namespace {
 
-template <int kWidth_, int kGroups_, int kRing_, int kLag_, bool kTurns_, int kBlocks>
+template <int kWidth_, int kGroups_, int kRing_, int kBlocks>
 struct Many {
     static constexpr int kWidth = kWidth_;
     static constexpr int kWarpgroups = kGroups_;
-    static constexpr int kRing = kRing_;    // tiles of the ring, an even number: keys have the even ones
-    // A tile is announced when its copies are complete; by the copies themselves (0), so that readers must see to the
-    // proxy, or by the producers when they have asked for so many tiles more.
-    static constexpr int kLag = kLag_;
-    // Two warpgroups take turns at the tensor cores: while one computes products, the other computes exponentials.
-    static constexpr bool kTurns = kTurns_;
-    static constexpr int kProducers = 4;    // warps
+    static constexpr int kRing = kRing_;  // tiles of the ring, an even number: keys have the even ones
+    static constexpr int kProducers = 4;  // warps, 16 keys of a tile each
     static constexpr int kThreads = 128 * kWarpgroups + 32 * kProducers;
     // Registers of a thread: at the start, and when producers have given theirs to consumers. 0: they keep what they have.
     static constexpr int kRegisters = 65536 / (kBlocks * kThreads) / 8 * 8;
@@ -42,8 +37,6 @@ struct Many {
     static constexpr int kEmpty = kFull + 8 * kRing;
     static constexpr int kShared = kEmpty + 8 * kRing;
     static_assert(kRing % 2 == 0 && kRing >= 4, "keys and values alternate, two blocks at a time");
-    // Whoever waits for tile i (keys) still holds i - 1 (values); the announcement must not wait for that.
-    static_assert(kLag <= kRing - 2, "no tile may wait for its reader");
 };
 
 // What ordinary stores and cp.async wrote, wgmma reads through another proxy.
@@ -80,13 +73,6 @@ __device__ __forceinline__ void produce(const Paged& a, uint32_t shared, int pro
     const uint32_t page_bytes = 2u * a.layers * value_bytes;
     int slot = 0;
     uint32_t turn = 1;  // all places are free
-    int announced = 0;
-    int asked = 0;
-    const auto announce = [&] {
-        fence_for_products();
-        hopper::barrier_arrive(shared + S::kFull + 8 * announced);
-        announced = announced + 1 == S::kRing ? 0 : announced + 1;
-    };
     for (int work = blockIdx.x; work < works; work += gridDim.x) {
         const Item item = items(a.plan)[work / a.key_heads];
         const int head = work % a.key_heads;
@@ -132,25 +118,13 @@ __device__ __forceinline__ void produce(const Paged& a, uint32_t shared, int pro
                     }
                 }
                 source += value_bytes;
-                if constexpr (S::kLag == 0) {
-                    copies_arrive(shared + S::kFull + 8 * slot);
-                } else {
-                    copies_commit();
-                    if (++asked > S::kLag) {
-                        copies_wait<S::kLag>();
-                        announce();
-                    }
-                }
+                copies_arrive(shared + S::kFull + 8 * slot);
                 if (++slot == S::kRing) {
                     slot = 0;
                     turn ^= 1;
                 }
             }
         }
-    }
-    if constexpr (S::kLag > 0) {
-        copies_wait<0>();
-        for (int i = min(asked, S::kLag); i > 0; i--) announce();
     }
 }
 
@@ -191,8 +165,7 @@ template <class S>
 struct Consumer {
     static constexpr int kOutputs = S::kWidth / 2;
     static constexpr int kScores = kBlockKeys / 2;
-    static constexpr int kQueryBarrier = 1;  // and one more for each warpgroup
-    static constexpr int kTurnBarrier = 4;
+    static constexpr int kQueryBarrier = 1;  // of the first warpgroup
 
     const Paged& a;
     uint32_t shared;
@@ -217,7 +190,7 @@ struct Consumer {
 
     __device__ __forceinline__ void wait(int s, uint32_t t) const {
         hopper::barrier_wait(shared + S::kFull + 8 * s, t);
-        if constexpr (S::kLag == 0) fence_for_products();
+        fence_for_products();
     }
 
     __device__ __forceinline__ void release(int s) const {
@@ -422,7 +395,6 @@ struct Consumer {
                 const uint32_t value_turn = turn;
                 advance();
                 wait(slot, turn);
-                if constexpr (S::kTurns) hopper::named_barrier_sync(kTurnBarrier + group, 256);
                 hopper::pin(scores);
                 hopper::pin(weights);
                 hopper::pin(outputs);
@@ -433,7 +405,6 @@ struct Consumer {
                 hopper::products_fence();
                 issue_outputs(value_slot);
                 hopper::products_commit();
-                if constexpr (S::kTurns) hopper::named_barrier_arrive(kTurnBarrier + 1 - group, 256);
                 hopper::products_wait<1>();
                 hopper::pin(scores);
                 release(slot);
@@ -578,7 +549,6 @@ __device__ __forceinline__ void attend_many(const Paged& a) {
         consumer.c = __fmul_rn(a.scale, kLog2E);
         consumer.slot = 0;
         consumer.turn = 0;
-        if (S::kTurns && group == 1) hopper::named_barrier_arrive(consumer.kTurnBarrier, 256);  // the other's turn first
         const int works = header(a.plan).items * a.key_heads;
         for (int work = blockIdx.x; work < works; work += gridDim.x) {
             consumer.attend(items(a.plan)[work / a.key_heads], work % a.key_heads);
