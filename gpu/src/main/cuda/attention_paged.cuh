@@ -13,8 +13,9 @@
 // positions, the window and the scale; not on other rows, sequences, page numbers, the kernel (tile), the grid, or the
 // plan. Keys go by absolute position in chunks of 256, chunks in sections of 2048.
 //   * A chunk starts with maximum m = -inf, sum l = 0, output o = 0 and takes blocks of 64 keys in order:
-//     s = q.k by mma m16n8k16 (bf16 in, fp32 accumulator), width in ascending steps of 16, -inf where not seen;
-//     r = max(m, max s); if r - m, times c = scale * log2(e), exceeds 8, then f = ex2(-(r - m) * c), o *= f, m = r, else f = 1;
+//     s = q.k by mma m16n8k16 or wgmma k16 (bf16 in, fp32 accumulator; the same bits), width in ascending steps of 16;
+//     -inf where not seen;
+//     r = max(m, max s); if r - m, times c = scale * log2(e), exceeds 8: f = ex2(-(r - m) * c), o *= f, m = r; else f = 1;
 //     p = ex2(fma(s, c, -(m * c))); o adds bf16(p) v by mma m16n8k16, keys in ascending steps of 16.
 //     l is kept as four sums, one for each lane of a quad: of a block's p at 8 j + 2 (lane % 4) + {0, 1}, j ascending,
 //     from zero, joined by l = fma(l, f, sum); added up as (0+1) + (2+3) when the chunk ends.
@@ -61,9 +62,13 @@ struct Plan {
 static_assert(sizeof(Plan) == 88, "the host lays this out by hand");
 
 // attention_paged_<W>_<T>, W the smallest of 32, 64, 96, 128, 256 that holds the width, T 16, 64 or, for W = 64, 96 and
-// 128, 128 (tile_rows of the plan). T = 16 is made for decode, T = 64 for more than 16 / group_heads rows a sequence,
-// T = 128 for long prefill; the bits are the same. The module's int attention_paged_<W>_<T>_info[4] holds: threads of a block, bytes of dynamic shared memory,
-// groups of a block, blocks that fit a multiprocessor. Launch blocks = processors * info[3].
+// 128, 128 (tile_rows of the plan). Any T computes any step, with the same bits. T = 16 is made for at most
+// 16 / group_heads rows a sequence, T = 64 for more, T = 128 for prefill from some 4000 keys on. Launch
+// processors * info[3] blocks, of the module's int attention_paged_<W>_<T>_info[4]: threads of a block, bytes of dynamic
+// shared memory, groups of a block, blocks that fit a multiprocessor.
+//
+// What is split is decode and verification, where whole tiles would leave groups idle: slot_rows is group_heads times
+// the rows of such sequences, at most tile_rows. 1024 slots serve; with fewer, less is split.
 //
 // Scratch, in floats: slot_capacity * key_heads * slot_rows * (W + 2) + groups * T * W.
 struct Paged {
