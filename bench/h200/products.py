@@ -1,7 +1,10 @@
 #!/usr/bin/env python3
 """Times the matrix-product kernels beside cuBLAS (through torch) and the measured copy bandwidth, in one process.
 
-    python3 products.py FOLDER OUT COMMIT [decode|prefill|head|invariance ...]
+    python3 products.py FOLDER OUT COMMIT [decode|prefill|head ...]
+
+FOLDER holds products.fatbin and products_head.fatbin (products_build.sh). Decoding: one product after the other in a CUDA
+graph that goes through 600 MB of weights, launched programmatically (and plainly: plain_microseconds).
 
 Writes OUT/gemm-prefill.jsonl, OUT/gemm-decode-bandwidth.jsonl, OUT/row-invariance-cost.jsonl.
 """
@@ -108,6 +111,20 @@ def decode_time(family, entry, epilogue, n, k, rows, w, programmatic):
     return statistics.median(elapsed(graph.replay, 5)) / len(w)
 
 
+def cublas_decode_time(n, k, rows, weights):
+    """Seconds of torch.matmul over the same bytes, in a graph: the freest peer, which may split k as it likes."""
+    x = torch.randn(rows, k, device="cuda").bfloat16()
+    out = torch.empty(rows, n, dtype=torch.bfloat16, device="cuda")
+
+    def once():
+        for copy in weights:
+            torch.matmul(x, copy[:n * k].view(n, k).T, out=out)
+
+    graph = graph_of(once)
+    graph.replay()
+    return statistics.median(elapsed(graph.replay, 5)) / len(weights)
+
+
 def decode(family, results, copy, rows_list=(1, 8, 16, 32, 64, 128, 256)):
     for name, (n, k, epilogue) in list(SHAPES.items()) + [("1b-head", (128256, 2048, "logits"))]:
         w = weights_of(n, k, 600 << 20)
@@ -118,27 +135,15 @@ def decode(family, results, copy, rows_list=(1, 8, 16, 32, 64, 128, 256)):
             plain = decode_time(family, entry, epilogue, n, k, rows, w, False)
             dependent = decode_time(family, entry, epilogue, n, k, rows, w, True)
             bytes_ = 2 * n * k
-            results.add("gemm-decode-bandwidth", {"matrix": name, "n": n, "k": k, "rows": rows, "epilogue": epilogue},
-                        bytes_ / dependent / 1e9, copy / 1e9, "copy bandwidth", "GB/s of weights",
-                        kernel=entry.name, microseconds=round(dependent * 1e6, 2), plain_microseconds=round(plain * 1e6, 2))
-        del w
-
-
-def sweep(family, copy, rows_list):
-    """Every entry that fits, for tuning."""
-    for name, (n, k, epilogue) in SHAPES.items():
-        w = weights_of(n, k, 600 << 20)
-        for rows in rows_list:
-            line = []
-            for entry in family.of(epilogue):
-                if entry.rows < rows or entry.rows > 4 * rows and entry.rows > 8:
-                    continue
-                t = decode_time(family, entry, epilogue, n, k, rows, w, True)
-                line.append((t * 1e6, f"r{entry.rows}_n{entry.outputs}"))
-            line.sort()
-            picked = family.pick(epilogue, rows, n)
-            print(f"sweep {name} rows {rows} floor {2e6 * n * k / copy:.2f} us; picked r{picked.rows}_n{picked.outputs}; "
-                  + " ".join(f"{kernel}:{t:.2f}" for t, kernel in line), flush=True)
+            case = {"matrix": name, "n": n, "k": k, "rows": rows, "epilogue": epilogue}
+            results.add("gemm-decode-bandwidth", case, bytes_ / dependent / 1e9, copy / 1e9, "copy bandwidth",
+                        "GB/s of weights", kernel=entry.name, microseconds=round(dependent * 1e6, 2),
+                        plain_microseconds=round(plain * 1e6, 2))
+            if rows in (1, 8, 64, 256) and epilogue != "logits":
+                free = cublas_decode_time(n, k, rows, w)
+                results.add("row-invariance-cost", case, dependent * 1e6, free * 1e6,
+                            "torch.matmul (cuBLAS, free to split k), bf16 out", "us", lower_is_better=True,
+                            kernel=entry.name, plain_microseconds=round(plain * 1e6, 2))
         del w
 
 
@@ -152,28 +157,42 @@ def prefill(family, results, rows_list=(512, 4096, 8192, 16384)):
             count = torch.full((1,), rows, dtype=torch.int32, device="cuda")
             peer_out = torch.empty(rows, n, dtype=torch.bfloat16, device="cuda")
             runs = {"peer": lambda: torch.matmul(x, rowmajor.T, out=peer_out)}
+            residual = torch.zeros(rows, n, device="cuda") if epilogue == "add" else None
+
+            def fused_peer():
+                torch.matmul(x, rowmajor.T, out=peer_out)
+                if epilogue == "add":
+                    residual.add_(peer_out)
+                else:
+                    torch.mul(torch.nn.functional.silu(peer_out[:, :n // 2]), peer_out[:, n // 2:])
+
+            if epilogue != "store":
+                runs["peer-" + epilogue] = fused_peer
             for kind in dict.fromkeys(("store", epilogue)):
                 entry = family.pick(kind, rows, n)
                 out = output_of(kind, rows, n)
                 runs[kind] = (lambda entry=entry, out=out: family.product(entry, map_, w, out, count, k, n))
             repeats = max(3, min(40, int(4e-3 / (2 * rows * n * k / 6e14))))
             times = {kind: [] for kind in runs}
-            for _ in range(4):
+            for _ in range(3):
                 for kind, run in runs.items():
                     run()
-                    time.sleep(0.02)
+                    time.sleep(0.015)
                     times[kind].append(sum(elapsed(run, repeats)) / repeats)
             best = {kind: statistics.median(t) for kind, t in times.items()}
             flops = 2 * rows * n * k / 1e12
-            for kind in list(runs)[1:]:
+            for kind in dict.fromkeys(("store", epilogue)):
+                more = {"kernel": family.pick(kind, rows, n).name}
+                if kind != "store":  # against the product and torch's own element-wise kernels after it
+                    more["peer_with_epilogue"] = round(flops / best["peer-" + kind], 1)
                 results.add("gemm-prefill", {"matrix": name, "n": n, "k": k, "rows": rows, "epilogue": kind},
-                            flops / best[kind], flops / best["peer"], "torch.matmul (cuBLAS), bf16 out", "TFLOP/s",
-                            kernel=family.pick(kind, rows, n).name)
+                            flops / best[kind], flops / best["peer"], "torch.matmul (cuBLAS), bf16 out", "TFLOP/s", **more)
 
 
-def head(family, copy):
+def head(family, results, copy):
     n, k = 128256, 2048
     w = weights_of(n, k, 1)
+    rowmajor = (torch.randn(n, k, device="cuda") * k ** -0.5).bfloat16()
     blocks = -(-n // 128)
     for rows in (1, 8, 64, 128, 256, 4096):
         x = torch.randn(rows, k, device="cuda").bfloat16()
@@ -182,21 +201,34 @@ def head(family, copy):
         ints = [torch.zeros(rows, dtype=torch.int32, device="cuda") for _ in range(3)]
         lp = torch.zeros(rows, device="cuda")
         workspace = torch.zeros(32 * rows * (blocks + 1), dtype=torch.uint8, device="cuda")
+
+        def seconds(run):
+            graph = graph_of(run)
+            graph.replay()
+            return statistics.median(elapsed(graph.replay, 7))
+
         if rows in (64, 4096):
+            out = torch.empty(rows, n, dtype=torch.bfloat16, device="cuda")
+            peer = seconds(lambda: torch.matmul(x, rowmajor.T, out=out))
             entry = family.of("score")[0]
-            t = statistics.median(elapsed(graph_of(lambda: family.score(entry, map_, w[0], count, ints[0], workspace, lp,
-                                                                        ints[1], ints[2], k, n)).replay, 5))
-            print(f"score rows {rows} {t * 1e6:.1f} us, {2e-12 * rows * n * k / t:.1f} TFLOP/s, {rows / t:.0f} tok/s", flush=True)
+            ours = seconds(lambda: family.score(entry, map_, w[0], count, ints[0], workspace, lp, ints[1], ints[2], k, n,
+                                                programmatic=True))
+            flops = 2e-12 * rows * n * k
+            results.add("gemm-prefill", {"matrix": "1b-head", "n": n, "k": k, "rows": rows, "epilogue": "score"},
+                        flops / ours, flops / peer, "torch.matmul (cuBLAS), bf16 out", "TFLOP/s", kernel=entry.name,
+                        tokens_per_second=round(rows / ours))
         if rows > 256:
             continue
         for temperature in (0.0, 1.0):
             draws = torch.randint(0, 1 << 30, (rows, 8), dtype=torch.int32, device="cuda")
             draws[:, 0] = torch.tensor(temperature).view(torch.int32).item()
             entry = family.pick("choose", rows, n)
-            t = statistics.median(elapsed(graph_of(lambda: family.choose(
-                entry, map_, w[0], count, draws, workspace, ints[0], lp, ints[2], k, n)).replay, 5))
-            print(f"choose {entry} rows {rows} temperature {temperature} {t * 1e6:.1f} us, {2e-9 * n * k / t:.0f} GB/s, "
-                  f"{2e-9 * n * k / t / copy * 1e9:.3f} of copy", flush=True)
+            t = seconds(lambda: family.choose(entry, map_, w[0], count, draws, workspace, ints[0], lp, ints[2], k, n,
+                                              programmatic=True))
+            results.add("gemm-decode-bandwidth", {"matrix": "1b-head", "n": n, "k": k, "rows": rows, "epilogue": "choose",
+                                                  "temperature": temperature},
+                        2e-9 * n * k / t, copy / 1e9, "copy bandwidth", "GB/s of weights", kernel=entry.name,
+                        microseconds=round(t * 1e6, 2))
 
 
 def main():
@@ -208,10 +240,8 @@ def main():
     torch.cuda.empty_cache()
     if "decode" in parts:
         decode(family, results, copy)
-    if "sweep" in parts:
-        sweep(family, copy, (1, 16, 64, 128, 256))
     if "head" in parts:
-        head(family, copy)
+        head(family, results, copy)
     if "prefill" in parts:
         prefill(family, results)
 

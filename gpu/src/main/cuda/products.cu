@@ -309,68 +309,65 @@ extern "C" __global__ void __launch_bounds__(256) products_tile(const __grid_con
 constexpr int kHalf = 104 << 10;   // ring of a block that leaves room for one of the next kernel's beside it
 constexpr int kWhole = 225 << 10;  // ring of a block that has the multiprocessor to itself
 
-template <int kRows, int kOutputs, int kDepth>
-using Narrow = Shape<kRows, kOutputs, kDepth, kHalf, 1, 1, 0, true>;
-template <int kRows, int kOutputs, int kDepth, int kBudget = kHalf>
+template <int kRows, int kOutputs, int kDepth, int kBudget>
+using Narrow = Shape<kRows, kOutputs, kDepth, kBudget, 1, 1, 0, true>;
+template <int kRows, int kOutputs, int kDepth, int kBudget>
 using Few = Shape<kRows, kOutputs, kDepth, kBudget, 1, 1>;
-template <int kRows, int kOutputs, int kDepth>
-using Shared = Shape<kRows, kOutputs, kDepth, kWhole, 1, 2>;  // two blocks share the copies of X
+template <int kRows, int kOutputs>
+using Shared = Shape<kRows, kOutputs, 1, kWhole, 1, 2>;  // two blocks share the copies of X
 template <int kOutputs, int kDepth>
 using Many = Shape<128, kOutputs, kDepth, kWhole, 2, 1>;  // two blocks share the copies of W
 
 }  // namespace products
 
-// Kernels by epilogue, R, N, and their shapes; measured in bench/h200/products.md.
-#define PRODUCTS_EVEN(KERNEL, name, type, code)     \
-    KERNEL(name, type, code, 8, 16, Narrow<8, 16, 4>)        \
-    KERNEL(name, type, code, 8, 32, Narrow<8, 32, 4>)        \
-    KERNEL(name, type, code, 8, 64, Few<8, 64, 2>)           \
-    KERNEL(name, type, code, 8, 128, Few<8, 128, 1>)         \
-    KERNEL(name, type, code, 8, 224, Few<8, 224, 1>)         \
-    KERNEL(name, type, code, 16, 16, Narrow<16, 16, 4>)      \
-    KERNEL(name, type, code, 16, 32, Narrow<16, 32, 4>)      \
-    KERNEL(name, type, code, 16, 64, Few<16, 64, 2>)         \
-    KERNEL(name, type, code, 16, 128, Few<16, 128, 1>)       \
-    KERNEL(name, type, code, 16, 224, Few<16, 224, 1>)       \
-    KERNEL(name, type, code, 32, 16, Narrow<32, 16, 2>)      \
-    KERNEL(name, type, code, 32, 32, Few<32, 32, 2>)         \
-    KERNEL(name, type, code, 32, 64, Few<32, 64, 1>)         \
-    KERNEL(name, type, code, 32, 128, Few<32, 128, 1>)       \
-    KERNEL(name, type, code, 32, 224, Few<32, 224, 1>)       \
-    KERNEL(name, type, code, 64, 16, Few<64, 16, 2>)         \
-    KERNEL(name, type, code, 64, 32, Shared<64, 32, 4>)      \
-    KERNEL(name, type, code, 64, 64, Shared<64, 64, 2>)      \
-    KERNEL(name, type, code, 64, 128, Shared<64, 128, 1>)    \
-    KERNEL(name, type, code, 64, 224, Shared<64, 224, 1>)    \
-    KERNEL(name, type, code, 128, 32, Few<128, 32, 1, kWhole>)   \
-    KERNEL(name, type, code, 128, 64, Few<128, 64, 1, kWhole>)   \
-    KERNEL(name, type, code, 128, 128, Few<128, 128, 1, kWhole>) \
-    KERNEL(name, type, code, 128, 224, Shared<128, 224, 1>)  \
-    KERNEL(name, type, code, 256, 32, Many<32, 1>)           \
-    KERNEL(name, type, code, 256, 64, Many<64, 1>)           \
-    KERNEL(name, type, code, 256, 128, Many<128, 1>)         \
-    KERNEL(name, type, code, 256, 192, Many<192, 1>)         \
-    KERNEL(name, type, code, 256, 224, Many<224, 1>)         \
+using products::kHalf;
+using products::kWhole;
+
+// Kernels by epilogue, R, N, and their shapes; how they were chosen is in bench/h200/products.md.
+#define PRODUCTS_EVEN(KERNEL, name, type, code)                    \
+    KERNEL(name, type, code, 8, 16, Few<8, 16, 4, kHalf>)          \
+    KERNEL(name, type, code, 8, 32, Narrow<8, 32, 4, kHalf>)       \
+    KERNEL(name, type, code, 8, 48, Narrow<8, 48, 4, kWhole>)      \
+    KERNEL(name, type, code, 8, 64, Narrow<8, 64, 2, kWhole>)      \
+    KERNEL(name, type, code, 16, 16, Few<16, 16, 4, kHalf>)        \
+    KERNEL(name, type, code, 16, 32, Narrow<16, 32, 4, kHalf>)     \
+    KERNEL(name, type, code, 16, 48, Few<16, 48, 2, kHalf>)        \
+    KERNEL(name, type, code, 16, 64, Few<16, 64, 2, kWhole>)       \
+    KERNEL(name, type, code, 32, 16, Few<32, 16, 4, kWhole>)       \
+    KERNEL(name, type, code, 32, 32, Few<32, 32, 4, kWhole>)       \
+    KERNEL(name, type, code, 32, 48, Few<32, 48, 2, kWhole>)       \
+    KERNEL(name, type, code, 32, 64, Few<32, 64, 2, kWhole>)       \
+    KERNEL(name, type, code, 64, 16, Few<64, 16, 4, kWhole>)       \
+    KERNEL(name, type, code, 64, 32, Few<64, 32, 4, kWhole>)       \
+    KERNEL(name, type, code, 64, 48, Few<64, 48, 2, kWhole>)       \
+    KERNEL(name, type, code, 64, 64, Few<64, 64, 2, kWhole>)       \
+    KERNEL(name, type, code, 64, 128, Shared<64, 128>)             \
+    KERNEL(name, type, code, 64, 224, Shared<64, 224>)             \
+    KERNEL(name, type, code, 128, 16, Few<128, 16, 2, kWhole>)     \
+    KERNEL(name, type, code, 128, 32, Few<128, 32, 2, kWhole>)     \
+    KERNEL(name, type, code, 128, 48, Few<128, 48, 2, kWhole>)     \
+    KERNEL(name, type, code, 128, 64, Few<128, 64, 1, kWhole>)     \
+    KERNEL(name, type, code, 128, 128, Few<128, 128, 1, kWhole>)   \
+    KERNEL(name, type, code, 128, 224, Shared<128, 224>)           \
+    KERNEL(name, type, code, 256, 32, Many<32, 2>)                 \
+    KERNEL(name, type, code, 256, 64, Many<64, 1>)                 \
+    KERNEL(name, type, code, 256, 96, Many<96, 1>)                 \
+    KERNEL(name, type, code, 256, 128, Many<128, 1>)               \
+    KERNEL(name, type, code, 256, 192, Many<192, 1>)               \
+    KERNEL(name, type, code, 256, 224, Many<224, 1>)               \
     KERNEL(name, type, code, 256, 256, Many<256, 1>)
 
-#define PRODUCTS_ALSO(KERNEL, name, type, code)     \
-    KERNEL(name, type, code, 8, 24, Narrow<8, 24, 4>)        \
-    KERNEL(name, type, code, 8, 48, Few<8, 48, 2>)           \
-    KERNEL(name, type, code, 16, 24, Narrow<16, 24, 4>)      \
-    KERNEL(name, type, code, 16, 48, Few<16, 48, 2>)         \
-    KERNEL(name, type, code, 32, 24, Few<32, 24, 2>)         \
-    KERNEL(name, type, code, 32, 48, Few<32, 48, 2>)         \
-    KERNEL(name, type, code, 64, 24, Shared<64, 24, 4>)      \
-    KERNEL(name, type, code, 64, 48, Shared<64, 48, 2>)      \
-    KERNEL(name, type, code, 256, 96, Many<96, 1>)
+#define PRODUCTS_PLAIN(KERNEL, name, type, code)                   \
+    PRODUCTS_EVEN(KERNEL, name, type, code)                        \
+    KERNEL(name, type, code, 8, 24, Few<8, 24, 4, kHalf>)          \
+    KERNEL(name, type, code, 16, 24, Few<16, 24, 4, kHalf>)        \
+    KERNEL(name, type, code, 32, 24, Few<32, 24, 4, kWhole>)       \
+    KERNEL(name, type, code, 64, 24, Few<64, 24, 4, kWhole>)       \
+    KERNEL(name, type, code, 256, 48, Many<48, 2>)
 
-#define PRODUCTS_PLAIN(KERNEL, name, type, code)     \
-    PRODUCTS_EVEN(KERNEL, name, type, code)          \
-    PRODUCTS_ALSO(KERNEL, name, type, code)
-
-#define PRODUCTS_LOGITS(KERNEL, name, type, code)            \
-    KERNEL(name, type, code, 8, 128, Few<8, 128, 1>)         \
-    KERNEL(name, type, code, 64, 128, Shared<64, 128, 1>)    \
+#define PRODUCTS_LOGITS(KERNEL, name, type, code)                  \
+    KERNEL(name, type, code, 8, 128, Few<8, 128, 1, kHalf>)        \
+    KERNEL(name, type, code, 64, 128, Shared<64, 128>)             \
     KERNEL(name, type, code, 256, 256, Many<256, 1>)
 
 #define PRODUCTS_KERNEL(name, type, code, r, outputs, ...)                                             \
@@ -386,10 +383,8 @@ using Many = Shape<128, kOutputs, kDepth, kWhole, 2, 1>;  // two blocks share th
 #define PRODUCTS_ALL(KERNEL)                 \
     PRODUCTS_PLAIN(KERNEL, store, Store, 0)  \
     PRODUCTS_PLAIN(KERNEL, add, Add, 1)      \
-    PRODUCTS_EVEN(KERNEL, gated, Gated, 2)    \
+    PRODUCTS_EVEN(KERNEL, gated, Gated, 2)     \
     PRODUCTS_LOGITS(KERNEL, logits, Logits, 3)
-
-using products::kWhole;
 
 PRODUCTS_ALL(PRODUCTS_KERNEL)
 

@@ -28,9 +28,9 @@
 //   {epilogue (0 store, 1 add, 2 gated, 3 logits, 4 score, 5 choose), R, N, blocks of a cluster, threads of a block,
 //    bytes of dynamic shared memory, 0, 0}
 // Which entry to take, given the greatest number of rows of the launch (or of the graph) and P multiprocessors: among those of
-// the epilogue, the least R that holds the rows (the greatest if none does); among those the least N with
-//   ceil(rows / R) * ceil(n / N) * (R == 256 ? 2 : 1) <= P
-// and the greatest N if none is. Any other entry gives the same bits.
+// the epilogue, the least R that holds the rows (the greatest if none does); among those the least, the lower N on a tie, of
+//   ceil(ceil(rows / R) * (R == 256 ? 2 : 1) * ceil(n / N) / P) * (N + 16)
+// in integers: rounds of units times what a unit costs. Any other entry gives the same bits.
 // Launch: grid P / cluster * cluster (clusters are compiled in; fewer blocks work too, in multiples of the cluster), the
 // dynamic shared memory allowed by cuFuncSetAttribute first. The count of rows is read from device memory, so that a graph can
 // be replayed with other counts: more rows than R are computed as well (slower), none is allowed.

@@ -168,19 +168,29 @@ __device__ __forceinline__ double gumbel(uint64_t bits) {
     return -log(-log(uniform));
 }
 
-// gumbel(bits) to within 2e-4, of the upper word where that is enough: u or 1 - u, the smaller, is then known to 1.2e-4 of
-// itself. lg2.approx is off by 2^-22 at most; near u = 1, where log(u) is small, it is had from 1 - u by its series.
-__device__ __forceinline__ float gumbel_about(uint64_t bits) {
-    const uint32_t word = static_cast<uint32_t>(bits >> 32);
-    const bool upper = word >> 31 != 0;
-    const uint32_t end = upper ? ~word : word;
-    float distance = __fmaf_rn(__uint2float_rn(end), 0x1p-32f, 0x1p-33f);  // from the nearer of 0 and 1
-    if (end < 4096) {
-        distance = __fmaf_rn(__ull2float_rn((upper ? ~bits : bits) >> 12), 0x1p-52f, 0x1p-53f);
-    }
+// -log(-log(u)) where u lies `distance` from 1 (`upper`) or from 0, the nearer. Near u = 1, where log(u) is small, it is had
+// by its series. lg2.approx is off by 2^-22 at most.
+__device__ __forceinline__ float gumbel_about(bool upper, float distance) {
     const float series = distance * (1 + distance * (0.5f + distance * (0.33333334f + distance * 0.25f)));
     const float logarithm = -0.69314718f * log_base_2(upper ? 1 - distance : distance);
     return -0.69314718f * log_base_2(upper && distance < 0.015625f ? series : logarithm);
+}
+
+// gumbel(bits) to within 2e-4 by the upper word alone, which gives the distance to 1.2e-4 of itself; not at an end.
+__device__ __forceinline__ float gumbel_about(uint64_t bits) {
+    const uint32_t word = static_cast<uint32_t>(bits >> 32);
+    const bool upper = word >> 31 != 0;
+    return gumbel_about(upper, __fmaf_rn(__uint2float_rn(upper ? ~word : word), 0x1p-32f, 0x1p-33f));
+}
+
+__device__ __forceinline__ bool at_an_end(uint64_t bits) {
+    const uint32_t word = static_cast<uint32_t>(bits >> 32);
+    return word + 4096 < 8192;
+}
+
+__device__ __forceinline__ float gumbel_about_at_an_end(uint64_t bits) {
+    const bool upper = bits >> 63 != 0;
+    return gumbel_about(upper, __fmaf_rn(__ull2float_rn((upper ? ~bits : bits) >> 12), 0x1p-52f, 0x1p-53f));
 }
 
 // The greatest of a warp's values; not a number if one of them is none.
@@ -204,27 +214,63 @@ constexpr int kScratchRow = kBlock + 4;  // floats; rows of the scratch do not m
 struct ChooseEpilogue {
     const Choose& a;
 
-    // One row of logits over one block, by a warp: leaves the token that wins there.
-    __device__ __forceinline__ void draw(const float* logits, int row, int output) const {
+    // Rows of logits over one block, by a warp: leaves the token that wins there. Two rows at a time: their chains of
+    // dependent instructions fill each other's gaps.
+    __device__ __forceinline__ void draw(const float* logits, int row, int limit, int output) const {
+        constexpr int kTogether = 2;
         const int lane = threadIdx.x % 32;
-        const Draw& d = a.draws[row];
-        const float temperature = d.temperature;
-        if (temperature == 0) return;
-        const float inverse = __frcp_rn(temperature);
-        uint64_t bits[4];
+        float temperature[kTogether];
+        float about[kTogether][4];
+        uint64_t bits[kTogether][4];
+        bool ends = false;
 #pragma unroll
-        for (int i = 0; i < 4; i++) bits[i] = philox(output + lane + 32 * i, d.position, d.purpose, d.stream, d.key0, d.key1);
-        float about[4];
-        float best = -INFINITY;
+        for (int r = 0; r < kTogether; r++) temperature[r] = row + 4 * r < limit ? a.draws[row + 4 * r].temperature : 0;
+        if (temperature[0] == 0 && temperature[1] == 0) return;
 #pragma unroll
-        for (int i = 0; i < 4; i++) {
-            about[i] = __fmaf_rn(logits[lane + 32 * i], inverse, gumbel_about(bits[i]));
-            if (output + lane + 32 * i >= a.n) about[i] = -INFINITY;
-            best = fmaxf(best, about[i]);
+        for (int r = 0; r < kTogether; r++) {
+            const Draw& d = a.draws[row + 4 * r < limit ? row + 4 * r : row];
+#pragma unroll
+            for (int i = 0; i < 4; i++) {
+                bits[r][i] = philox(output + lane + 32 * i, d.position, d.purpose, d.stream, d.key0, d.key1);
+                about[r][i] = gumbel_about(bits[r][i]);
+                ends |= at_an_end(bits[r][i]);
+            }
         }
-        best = highest(best);
+        if (ends) {
+#pragma unroll
+            for (int r = 0; r < kTogether; r++) {
+#pragma unroll
+                for (int i = 0; i < 4; i++) {
+                    if (at_an_end(bits[r][i])) about[r][i] = gumbel_about_at_an_end(bits[r][i]);
+                }
+            }
+        }
+        float best[kTogether];
+#pragma unroll
+        for (int r = 0; r < kTogether; r++) {
+            const float inverse = __fdividef(1.0f, temperature[r]);
+            best[r] = -INFINITY;
+#pragma unroll
+            for (int i = 0; i < 4; i++) {
+                about[r][i] = __fmaf_rn(logits[4 * r * kScratchRow + lane + 32 * i], inverse, about[r][i]);
+                if (output + lane + 32 * i >= a.n) about[r][i] = -INFINITY;
+                best[r] = fmaxf(best[r], about[r][i]);
+            }
+            best[r] = highest(best[r]);
+        }
+#pragma unroll
+        for (int r = 0; r < kTogether; r++) {
+            if (temperature[r] == 0) continue;
+            settle(logits + 4 * r * kScratchRow, row + 4 * r, output, about[r], best[r]);
+        }
+    }
+
+    // `about`: this lane's values of the row, `best`: the greatest of the warp's.
+    __device__ __forceinline__ void settle(
+        const float* logits, int row, int output, const float (&about)[4], float best) const {
+        const int lane = threadIdx.x % 32;
         const float line = best - margin(best);
-        int mine = -1;   // the first of this lane's tokens that may win
+        int mine = -1;  // the first of this lane's tokens that may win
         bool alone = true;
 #pragma unroll
         for (int i = 3; i >= 0; i--) {
@@ -240,7 +286,7 @@ struct ChooseEpilogue {
 #pragma unroll 1
             for (int i = mine; i >= 0 && i < 4; i++) {
                 if (output + lane + 32 * i >= a.n) break;
-                const double candidate = exact(d, logits[lane + 32 * i], output + lane + 32 * i);
+                const double candidate = exact(a.draws[row], logits[lane + 32 * i], output + lane + 32 * i);
                 if (candidate > value) {  // this lane's tokens come in ascending order
                     value = candidate;
                     token = lane + 32 * i;
@@ -290,8 +336,8 @@ struct ChooseEpilogue {
         keep(place.row, 0, upper);
         keep(place.row + 8, 1, lower);
         named_barrier_sync(1 + warpgroup, 128);
-        for (int row = first_row + warp; row < place.row_limit; row += 4) {
-            draw(scratch + (row - first_row) * kScratchRow, row, output);
+        for (int row = first_row + warp; row < place.row_limit; row += 8) {
+            draw(scratch + (row - first_row) * kScratchRow, row, place.row_limit, output);
         }
         named_barrier_sync(1 + warpgroup, 128);
     }
@@ -433,11 +479,11 @@ using products::kWhole;
 using products::kRowBytes;
 
 // Kernels by R, N; then the shape: rows of a block, outputs, depth, ring bytes, cluster rows, cluster outputs, scratch.
-#define PRODUCTS_HEAD(KERNEL)                                                                              \
-    KERNEL(score, Score, ScoreEpilogue, 4, 256, 256, 128, 256, 1, kWhole, 2, 1)                            \
-    KERNEL(choose, Choose, ChooseEpilogue, 5, 8, 128, 8, 128, 1, kHalf, 1, 1, 8 * kRowBytes)            \
-    KERNEL(choose, Choose, ChooseEpilogue, 5, 64, 128, 64, 128, 1, 128 << 10, 1, 2, 64 * kRowBytes)     \
-    KERNEL(choose, Choose, ChooseEpilogue, 5, 128, 128, 128, 128, 1, 150 << 10, 1, 2, 128 * kRowBytes)  \
+#define PRODUCTS_HEAD(KERNEL)                                                                                           \
+    KERNEL(score, Score, ScoreEpilogue, 4, 256, 256, 128, 256, 1, kWhole, 2, 1)                                         \
+    KERNEL(choose, Choose, ChooseEpilogue, 5, 8, 128, 8, 128, 1, kHalf, 1, 1, 8 * kRowBytes)                            \
+    KERNEL(choose, Choose, ChooseEpilogue, 5, 64, 128, 64, 128, 1, 150 << 10, 1, 2, 128 * kRowBytes, false, true)       \
+    KERNEL(choose, Choose, ChooseEpilogue, 5, 128, 128, 128, 128, 1, 150 << 10, 1, 1, 128 * kRowBytes)                  \
     KERNEL(choose, Choose, ChooseEpilogue, 5, 256, 256, 128, 256, 1, 150 << 10, 2, 1, 128 * kRowBytes)
 
 #define PRODUCTS_KERNEL(name, type, epilogue, code, r, outputs, height, ...)                                   \

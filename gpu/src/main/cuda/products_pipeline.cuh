@@ -26,11 +26,13 @@ using namespace hopper;
 constexpr int least(int a, int b) { return a < b ? a : b; }
 
 // kRows: 8, 16, 32, or 64 a warpgroup. kBudget: bytes of shared memory for the ring. kScratch: bytes of it for the epilogue.
+// kAlternate: two warpgroups take units in turns, so that one multiplies under the other's long epilogue.
 // kNarrow: warps of 16 outputs each multiply with mma.sync, whose chain over k is the shortest in time; else warpgroups with wgmma.
 template <int kRows_, int kOutputs_, int kDepth_, int kBudget, int kClusterRows_, int kClusterOutputs_, int kScratch_ = 0,
-          bool kNarrow_ = false>
+          bool kNarrow_ = false, bool kAlternate_ = false>
 struct Shape {
     static constexpr bool kNarrow = kNarrow_;
+    static constexpr bool kAlternate = kAlternate_;
     static constexpr int kRows = kRows_;
     static constexpr int kOutputs = kOutputs_;
     static constexpr int kDepth = kDepth_;
@@ -41,7 +43,7 @@ struct Shape {
     // Two warpgroups of consumers need more registers than an even share: then a whole warpgroup gives up its own.
     static constexpr bool kHandOver = kWarpgroups == 2;
     static constexpr int kConsumers = kNarrow ? (kOutputs + 15) / 16 : kWarpgroups;  // that release a slot
-    static constexpr int kConsumerWarps = kNarrow ? kConsumers : 4 * kWarpgroups;
+    static constexpr int kConsumerWarps = kNarrow ? kConsumers : kAlternate ? 8 : 4 * kWarpgroups;
     static constexpr int kThreads = 32 * kConsumerWarps + (kHandOver ? 128 : 64);
     static constexpr int kGroupRows = least(kRows, 64);  // of a warpgroup
     static constexpr int kBoxRows = kRows < 64 ? 8 : 64;
@@ -66,6 +68,7 @@ struct Shape {
     // Few: outputs innermost; a block's first outputs are then known before the rows are.
     static constexpr bool kManyRows = kClusterRows > 1;
     static constexpr int kSection = 8;
+    static_assert(!kAlternate || (kRows <= 64 && !kNarrow && kScratch_ % 32 == 0), "one warpgroup a unit");
     static_assert(!kNarrow || (kCluster == 1 && kRows <= 64 && kDepth % 2 == 0), "narrow shapes");
     static_assert(kOutputs % 8 == 0 && kWShare % 8 == 0, "groups of 8 rows keep the swizzle");
     static_assert(kStages >= 2 && kSharedBytes <= 232448, "a block has 227 KiB of shared memory");
@@ -412,7 +415,23 @@ __device__ __forceinline__ void consume(const Epilogue& epilogue, const int* row
             if (thread < S::kCluster) barrier_arrive_at(empty, thread);
         }
     };
+    // Alternating warpgroups pass over each other's slots. Named barriers keep their products in order: a wait for a slot
+    // is right only once all earlier fillings of it are complete.
+    constexpr uint32_t kTurns = 4;
+    const int group = S::kAlternate ? __shfl_sync(0xFFFFFFFF, threadIdx.x / 128, 0) : 0;
+    bool others = group != 0;
+    if (S::kAlternate && others) named_barrier_arrive(kTurns, 256);
     for (Walk<S> walk(live, n); walk.more; walk.next()) {
+        if constexpr (S::kAlternate) {
+            others = !others;
+            if (!others) {
+                const uint32_t next = stage + (tiles + S::kDepth - 1) / S::kDepth;
+                turn ^= next / S::kStages & 1;
+                stage = next % S::kStages;
+                continue;
+            }
+            named_barrier_sync(kTurns + group, 256);
+        }
         float sums[S::kOutputs / 2];
 #pragma unroll
         for (int i = 0; i < S::kOutputs / 2; i++) sums[i] = 0;
@@ -461,6 +480,7 @@ __device__ __forceinline__ void consume(const Epilogue& epilogue, const int* row
                 turn ^= 1;
             }
         }
+        if constexpr (S::kAlternate) named_barrier_arrive(kTurns + 1 - group, 256);
         const int row = walk.row + warpgroup * 64;
         epilogue.template finish<S>(
             sums, Place{row + thread / 32 * 16 + thread % 32 / 4, walk.output, live, min(live, row + S::kGroupRows)});
