@@ -317,6 +317,8 @@ template <int kRows, int kOutputs>
 using Shared = Shape<kRows, kOutputs, 1, kWhole, 1, 2>;  // two blocks share the copies of X
 template <int kOutputs, int kDepth>
 using Many = Shape<128, kOutputs, kDepth, kWhole, 2, 1>;  // two blocks share the copies of W
+template <int kOutputs>
+using Square = Shape<64, kOutputs, 2, kWhole, 2, 1>;  // likewise; half the rows and twice the outputs, fewer bytes a product
 
 }  // namespace products
 
@@ -325,15 +327,15 @@ using products::kWhole;
 
 // Kernels by epilogue, R, N, and their shapes; how they were chosen is in bench/h200/products.md.
 #define PRODUCTS_EVEN(KERNEL, name, type, code)                    \
-    KERNEL(name, type, code, 8, 16, Few<8, 16, 4, kHalf>)          \
+    KERNEL(name, type, code, 8, 16, Narrow<8, 16, 4, kHalf>)       \
     KERNEL(name, type, code, 8, 32, Narrow<8, 32, 4, kHalf>)       \
     KERNEL(name, type, code, 8, 48, Narrow<8, 48, 4, kWhole>)      \
     KERNEL(name, type, code, 8, 64, Narrow<8, 64, 2, kWhole>)      \
-    KERNEL(name, type, code, 16, 16, Few<16, 16, 4, kHalf>)        \
+    KERNEL(name, type, code, 16, 16, Narrow<16, 16, 4, kHalf>)     \
     KERNEL(name, type, code, 16, 32, Narrow<16, 32, 4, kHalf>)     \
     KERNEL(name, type, code, 16, 48, Few<16, 48, 2, kHalf>)        \
     KERNEL(name, type, code, 16, 64, Few<16, 64, 2, kWhole>)       \
-    KERNEL(name, type, code, 32, 16, Few<32, 16, 4, kWhole>)       \
+    KERNEL(name, type, code, 32, 16, Narrow<32, 16, 4, kWhole>)    \
     KERNEL(name, type, code, 32, 32, Few<32, 32, 4, kWhole>)       \
     KERNEL(name, type, code, 32, 48, Few<32, 48, 2, kWhole>)       \
     KERNEL(name, type, code, 32, 64, Few<32, 64, 2, kWhole>)       \
@@ -349,7 +351,7 @@ using products::kWhole;
     KERNEL(name, type, code, 128, 64, Few<128, 64, 1, kWhole>)     \
     KERNEL(name, type, code, 128, 128, Few<128, 128, 1, kWhole>)   \
     KERNEL(name, type, code, 128, 224, Shared<128, 224>)           \
-    KERNEL(name, type, code, 256, 32, Many<32, 2>)                 \
+    KERNEL(name, type, code, 256, 32, Square<64>)                  \
     KERNEL(name, type, code, 256, 64, Many<64, 1>)                 \
     KERNEL(name, type, code, 256, 96, Many<96, 1>)                 \
     KERNEL(name, type, code, 256, 128, Many<128, 1>)               \
@@ -359,11 +361,11 @@ using products::kWhole;
 
 #define PRODUCTS_PLAIN(KERNEL, name, type, code)                   \
     PRODUCTS_EVEN(KERNEL, name, type, code)                        \
-    KERNEL(name, type, code, 8, 24, Few<8, 24, 4, kHalf>)          \
-    KERNEL(name, type, code, 16, 24, Few<16, 24, 4, kHalf>)        \
-    KERNEL(name, type, code, 32, 24, Few<32, 24, 4, kWhole>)       \
+    KERNEL(name, type, code, 8, 24, Narrow<8, 24, 4, kHalf>)       \
+    KERNEL(name, type, code, 16, 24, Narrow<16, 24, 4, kHalf>)     \
+    KERNEL(name, type, code, 32, 24, Narrow<32, 24, 4, kWhole>)    \
     KERNEL(name, type, code, 64, 24, Few<64, 24, 4, kWhole>)       \
-    KERNEL(name, type, code, 256, 48, Many<48, 2>)
+    KERNEL(name, type, code, 256, 48, Square<96>)
 
 #define PRODUCTS_LOGITS(KERNEL, name, type, code)                  \
     KERNEL(name, type, code, 8, 128, Few<8, 128, 1, kHalf>)        \

@@ -22,8 +22,8 @@
 //   gated   out bf16 [rows, ld_out], n / 2 columns, = silu(gate) * up; n counts gate and up together
 //   logits  out fp32 [rows, ld_out] = X W^T + bias
 // Columns at and beyond n (n / 2) are not written. ld_out is a multiple of 8; out is 16-byte aligned.
-//   R  rows of a unit of work: 8, 16, 32, 64, 128: any rows, meant for rows <= R; 256: for more.
-//   N  outputs of a unit of work.
+//   R  8, 16, 32, 64, 128: any rows, meant for rows <= R; 256: for more.
+//   N  outputs of a unit of work (of R rows; some shapes are others of the same size).
 // The module's array products_catalog holds {entries, then 8 ints an entry}:
 //   {epilogue (0 store, 1 add, 2 gated, 3 logits, 4 score, 5 choose), R, N, blocks of a cluster, threads of a block,
 //    bytes of dynamic shared memory, 0, 0}

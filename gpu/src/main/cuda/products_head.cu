@@ -483,8 +483,7 @@ using products::kRowBytes;
     KERNEL(score, Score, ScoreEpilogue, 4, 256, 256, 128, 256, 1, kWhole, 2, 1)                                         \
     KERNEL(choose, Choose, ChooseEpilogue, 5, 8, 128, 8, 128, 1, kHalf, 1, 1, 8 * kRowBytes)                            \
     KERNEL(choose, Choose, ChooseEpilogue, 5, 64, 128, 64, 128, 1, 150 << 10, 1, 2, 128 * kRowBytes, false, true)       \
-    KERNEL(choose, Choose, ChooseEpilogue, 5, 128, 128, 128, 128, 1, 150 << 10, 1, 1, 128 * kRowBytes)                  \
-    KERNEL(choose, Choose, ChooseEpilogue, 5, 256, 256, 128, 256, 1, 150 << 10, 2, 1, 128 * kRowBytes)
+    KERNEL(choose, Choose, ChooseEpilogue, 5, 256, 128, 64, 128, 1, 150 << 10, 2, 1, 128 * kRowBytes, false, true)
 
 #define PRODUCTS_KERNEL(name, type, epilogue, code, r, outputs, height, ...)                                   \
     extern "C" __global__ void __cluster_dims__(products::Shape<height, __VA_ARGS__>::kCluster)                \

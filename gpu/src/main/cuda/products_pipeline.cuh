@@ -513,9 +513,11 @@ struct Fragments {
         }
     }
 
+    // Steps kFirst .. kFirst + kCount - 1 of the four of 16 columns.
+    template <int kFirst, int kCount>
     __device__ __forceinline__ void multiply(float (&sums)[S::kRows / 8][4]) const {
 #pragma unroll
-        for (int step = 0; step < 4; step++) {
+        for (int step = kFirst; step < kFirst + kCount; step++) {
 #pragma unroll
             for (int group = 0; group < S::kRows / 8; group++) {
                 float(&d)[4] = sums[group];
@@ -572,18 +574,21 @@ __device__ __forceinline__ void consume_narrow(const Epilogue& epilogue, const i
             const uint32_t here = stage;
 #pragma unroll
             for (int depth = 0; depth < S::kDepth; depth++) {
-                // The next fragments are on their way while these are multiplied.
+                // Between the products, which wait for each other, the next fragments are fetched.
+                const Fragments<S>& these = fragments[depth % 2];
+                these.template multiply<0, 1>(sums);
                 if (depth + 1 < S::kDepth) {
+                    these.template multiply<1, 1>(sums);
                     fragments[(depth + 1) % 2].load(w_at + here * S::kSlotBytes + (depth + 1) * S::kWTile,
                                                     x_at + here * S::kSlotBytes + (depth + 1) * S::kXTile);
                 } else {
                     advance();
-                    if (tile + 2 * S::kDepth <= tiles) {
-                        await();
-                        fragments[0].load(w_at + stage * S::kSlotBytes, x_at + stage * S::kSlotBytes);
-                    }
+                    const bool more = tile + 2 * S::kDepth <= tiles;
+                    if (more) await();
+                    these.template multiply<1, 1>(sums);
+                    if (more) fragments[0].load(w_at + stage * S::kSlotBytes, x_at + stage * S::kSlotBytes);
                 }
-                fragments[depth % 2].multiply(sums);
+                these.template multiply<2, 2>(sums);
             }
             release(here);
         }
@@ -593,7 +598,7 @@ __device__ __forceinline__ void consume_narrow(const Epilogue& epilogue, const i
             for (int depth = 0; depth < tiles - tile; depth++) {
                 fragments[0].load(w_at + stage * S::kSlotBytes + depth * S::kWTile,
                                   x_at + stage * S::kSlotBytes + depth * S::kXTile);
-                fragments[0].multiply(sums);
+                fragments[0].template multiply<0, 4>(sums);
             }
             release(stage);
             advance();
