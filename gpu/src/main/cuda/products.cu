@@ -1,5 +1,6 @@
-// Matrix products for Hopper (sm_90a) with what follows them, fused: store as bf16, add to the residual, gate, logits; and the
-// two kernels that prepare operands. products.cuh says what each takes, products_pipeline.cuh has the main loop.
+// Matrix products for Hopper (sm_90a) with what follows them, fused: store as bf16, add to the residual, gate, logits;
+// and the two kernels that prepare operands. products.cuh says what each takes, products_pipeline.cuh has the main
+// loop.
 
 #include <cuda_fp16.h>
 
@@ -158,8 +159,8 @@ struct Add {
     __device__ __forceinline__ void finish(float (&sums)[S::kOutputs / 2], const Place& place) const {
         if (idle(place)) return;
         if (a.bias != nullptr) add_bias(sums, a.bias, place.output, a.n);
-        // The additions are made in the L2 cache: nobody waits for the old values. Of two neighbouring lanes one takes four
-        // columns of the upper row, the other four of the lower.
+        // The additions are made in the L2 cache: nobody waits for the old values. Of two neighbouring lanes one takes
+        // four columns of the upper row, the other four of the lower.
         const int odd = threadIdx.x % 2;
         const int row = place.row + 8 * odd;
         float* const out = static_cast<float*>(a.out) + static_cast<int64_t>(row) * a.ld_out;
@@ -221,8 +222,8 @@ __device__ __forceinline__ void run(const Products& a) {
 
 // ---- operands ----
 
-// A descriptor of bf16 [rows, columns] with `stride` bytes between rows: boxes of 64 columns and `box` rows, 128-byte swizzle.
-// The whole warp takes part.
+// A descriptor of bf16 [rows, columns] with `stride` bytes between rows: boxes of 64 columns and `box` rows, 128-byte
+// swizzle. The whole warp takes part.
 __device__ __forceinline__ void describe(uint64_t* scratch, const Describe& a, int box, char* map) {
     const uint32_t lane = threadIdx.x;
     const uint32_t at = shared_address(scratch);
@@ -318,7 +319,7 @@ using Shared = Shape<kRows, kOutputs, 1, kWhole, 1, 2>;  // two blocks share the
 template <int kOutputs, int kDepth>
 using Many = Shape<128, kOutputs, kDepth, kWhole, 2, 1>;  // two blocks share the copies of W
 template <int kOutputs>
-using Square = Shape<64, kOutputs, 2, kWhole, 2, 1>;  // likewise; half the rows and twice the outputs, fewer bytes a product
+using Square = Shape<64, kOutputs, 2, kWhole, 2, 1>;  // likewise; half the rows, twice the outputs, fewer bytes
 
 }  // namespace products
 
@@ -327,15 +328,15 @@ using products::kWhole;
 
 // Kernels by epilogue, R, N, and their shapes; how they were chosen is in bench/h200/products.md.
 #define PRODUCTS_EVEN(KERNEL, name, type, code)                    \
-    KERNEL(name, type, code, 8, 16, Narrow<8, 16, 4, kHalf>)       \
+    KERNEL(name, type, code, 8, 16, Few<8, 16, 4, kHalf>)          \
     KERNEL(name, type, code, 8, 32, Narrow<8, 32, 4, kHalf>)       \
     KERNEL(name, type, code, 8, 48, Narrow<8, 48, 4, kWhole>)      \
     KERNEL(name, type, code, 8, 64, Narrow<8, 64, 2, kWhole>)      \
-    KERNEL(name, type, code, 16, 16, Narrow<16, 16, 4, kHalf>)     \
+    KERNEL(name, type, code, 16, 16, Few<16, 16, 4, kHalf>)        \
     KERNEL(name, type, code, 16, 32, Narrow<16, 32, 4, kHalf>)     \
     KERNEL(name, type, code, 16, 48, Few<16, 48, 2, kHalf>)        \
     KERNEL(name, type, code, 16, 64, Few<16, 64, 2, kWhole>)       \
-    KERNEL(name, type, code, 32, 16, Narrow<32, 16, 4, kWhole>)    \
+    KERNEL(name, type, code, 32, 16, Few<32, 16, 4, kWhole>)       \
     KERNEL(name, type, code, 32, 32, Few<32, 32, 4, kWhole>)       \
     KERNEL(name, type, code, 32, 48, Few<32, 48, 2, kWhole>)       \
     KERNEL(name, type, code, 32, 64, Few<32, 64, 2, kWhole>)       \
@@ -361,9 +362,9 @@ using products::kWhole;
 
 #define PRODUCTS_PLAIN(KERNEL, name, type, code)                   \
     PRODUCTS_EVEN(KERNEL, name, type, code)                        \
-    KERNEL(name, type, code, 8, 24, Narrow<8, 24, 4, kHalf>)       \
-    KERNEL(name, type, code, 16, 24, Narrow<16, 24, 4, kHalf>)     \
-    KERNEL(name, type, code, 32, 24, Narrow<32, 24, 4, kWhole>)    \
+    KERNEL(name, type, code, 8, 24, Few<8, 24, 4, kHalf>)          \
+    KERNEL(name, type, code, 16, 24, Few<16, 24, 4, kHalf>)        \
+    KERNEL(name, type, code, 32, 24, Few<32, 24, 4, kWhole>)       \
     KERNEL(name, type, code, 64, 24, Few<64, 24, 4, kWhole>)       \
     KERNEL(name, type, code, 256, 48, Square<96>)
 

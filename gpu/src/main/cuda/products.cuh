@@ -3,7 +3,8 @@
 //   out[rows, n] = X[rows, k] W[n, k]^T, bf16 operands, fp32 accumulation
 //
 // Every output element is one chain of tensor-core products over k in ascending steps of 16, in every kernel of the
-// family, so a row's bits depend on that row, the weights and n alone: not on the kernel, the rows beside it or the grid.
+// family, so a row's bits depend on that row, the weights and n alone: not on the kernel, the rows beside it or the
+// grid.
 //
 // Operands
 //   X  bf16 row-major [capacity, ld], 16-byte aligned, ld a multiple of 64. Columns from the true number of inputs up to
@@ -27,22 +28,26 @@
 // The module's array products_catalog holds {entries, then 8 ints an entry}:
 //   {epilogue (0 store, 1 add, 2 gated, 3 logits, 4 score, 5 choose), R, N, blocks of a cluster, threads of a block,
 //    bytes of dynamic shared memory, 0, 0}
-// Which entry to take, given the greatest number of rows of the launch (or of the graph) and P multiprocessors: among those of
-// the epilogue, the least R that holds the rows (the greatest if none does); among those the least, the lower N on a tie, of
+// Which entry to take, given the greatest number of rows of the launch (or of the graph) and P multiprocessors: among
+// those of the epilogue, the least R that holds the rows (the greatest if none does); among those the least, the lower
+// N on a tie, of
 //   ceil(ceil(rows / R) * (R == 256 ? 2 : 1) * ceil(n / N) / P) * (N + 16)
 // in integers: rounds of units times what a unit costs. Any other entry gives the same bits.
+//
 // Launch: grid P / cluster * cluster (clusters are compiled in; fewer blocks work too, in multiples of the cluster), the
-// dynamic shared memory allowed by cuFuncSetAttribute first. The count of rows is read from device memory, so that a graph can
-// be replayed with other counts: more rows than R are computed as well (slower), none is allowed.
+// dynamic shared memory allowed by cuFuncSetAttribute first. The count of rows is read from device memory, so that a
+// graph can be replayed with other counts: more rows than R are computed as well (slower), none is allowed.
+//
 // Programmatic dependent launch: weights are fetched before griddepcontrol.wait, all else is touched after it.
 //
-// Head (in products_head, all else in products): products_score_r<R>_n<N>, products_choose_r<R>_n<N>, each followed by its products_*_finish with the same parameter:
+// Head (in products_head, all else in products): products_score_r<R>_n<N>, products_choose_r<R>_n<N>, each followed by
+// its products_*_finish with the same parameter:
 //   grid: blocks of rows (one row each, blocks at and beyond *rows return), 128 threads, no dynamic shared memory.
-// score has one entry in the catalog and is taken for any number of rows. choose has entries as above (256 rows and more work too).
-// Both take the log-softmax over blocks of 128 tokens in the same order: for the same token they give the same bits.
+// score has one entry in the catalog and is taken for any number of rows. choose has entries as above. Both take the log-softmax over blocks of 128 tokens in the same order: for the same token they give
+// the same bits.
 //
-// products_describe: grid 1, 32 threads, parameter Describe. products_tile: any grid of 256 threads (a block takes tiles of 64 x 64
-// in turn; ceil(rows / 64) * k / 64 of them), parameter Tile.
+// products_describe: grid 1, 32 threads, parameter Describe. products_tile: any grid of 256 threads (a block takes
+// tiles of 64 x 64 in turn; ceil(rows / 64) * k / 64 of them), parameter Tile.
 #pragma once
 
 #include <cstddef>
@@ -93,9 +98,10 @@ struct Draw {
 };
 static_assert(sizeof(Draw) == 32, "the host lays this out by hand");
 
-// Token that maximises logit / temperature + Gumbel noise, lowest id on a tie, and its log-probability under softmax(logits).
-// The compared value is (double) logit / (double) temperature - log(-log(u)) in double, u = ((first two Philox words >> 12)
-// + 0.5) 2^-52. CUDA's double log may differ from StrictMath's in the last bit; the noise is the same otherwise.
+// Token that maximises logit / temperature + Gumbel noise, lowest id on a tie, and its log-probability under
+// softmax(logits). The compared value is (double) logit / (double) temperature - log(-log(u)) in double, u = ((first
+// two Philox words >> 12) + 0.5) 2^-52. CUDA's double log may differ from StrictMath's in the last bit; the noise is
+// the same otherwise.
 struct Choose {
     const void* map;
     const void* w;
@@ -123,8 +129,8 @@ struct Describe {
 };
 static_assert(sizeof(Describe) == 32, "the host lays this out by hand");
 
-// Rows of a row-major matrix into W, rounded to bf16 to nearest even. Columns from `columns` to k become zero; rows beyond the
-// last one do not (clear W first where n is no multiple of 64).
+// Rows of a row-major matrix into W, rounded to bf16 to nearest even. Columns from `columns` to k become zero; rows
+// beyond the last one do not (clear W first where n is no multiple of 64).
 struct Tile {
     const void* source;  // [rows, ld], element-aligned
     void* w;             // whole W
@@ -132,7 +138,7 @@ struct Tile {
     int64_t ld;          // elements
     int rows;            // of this source
     int columns;         // true inputs
-    int first;           // row of the matrix (placement 1, 2: of the gate or of up) that source row 0 is; a multiple of 8
+    int first;           // row of the matrix (placement 1, 2: of the gate or of up) that source row 0 is
     int k;               // padded
     int type;            // 0 bf16, 1 fp16, 2 fp32
     int placement;       // 0 plain, 1 gate, 2 up

@@ -1,11 +1,11 @@
 // The output projection for Hopper (sm_90a), fused with what is wanted of its logits, which are never in memory: the
-// log-probability of a given token (score), or a token drawn and its log-probability (choose). Tokens are taken in blocks
-// of 128; each leaves a small record a row, and a second kernel merges the records of a row in their order.
+// log-probability of a given token (score), or a token drawn and its log-probability (choose). Tokens are taken in
+// blocks of 128; each leaves a small record a row, and a second kernel merges the records of a row in their order.
 //
-// Choosing is Gumbel-max (Maddison, Tarlow and Minka, arXiv 1411.0030, section 2) over counter-based noise (Philox4x32-10:
-// Salmon, Moraes, Dror and Shaw, SC'11). Every token's noise is drawn; logarithms are first taken in single precision
-// with a bound on their error, and again in double for tokens that the bound leaves in the race: the result is that of
-// comparing doubles throughout.
+// Choosing is Gumbel-max (Maddison, Tarlow and Minka, arXiv 1411.0030, section 2) over counter-based noise
+// (Philox4x32-10: Salmon, Moraes, Dror and Shaw, SC'11). Every token's noise is drawn; logarithms are first taken in
+// single precision with a bound on their error, and again in double for tokens that the bound leaves in the race: the
+// result is that of comparing doubles throughout.
 
 #include "products_pipeline.cuh"
 
@@ -61,8 +61,8 @@ __device__ __forceinline__ void add_bias(float (&sums)[kCount], const float* bia
     }
 }
 
-// Reduces the 32 logits of row half `kHalfRow` that this lane holds of the block whose accumulators start at kFirst, then
-// those of its group of four lanes, which share the row: every lane of the group gets the result.
+// Reduces the 32 logits of row half `kHalfRow` that this lane holds of the block whose accumulators start at kFirst,
+// then those of its group of four lanes, which share the row: every lane of the group gets the result.
 template <int kFirst, int kHalfRow, int kCount>
 __device__ __forceinline__ Softmax softmax_of(const float (&sums)[kCount], int output, int n) {
     const int first = output + threadIdx.x % 4 * 2;
@@ -168,8 +168,8 @@ __device__ __forceinline__ double gumbel(uint64_t bits) {
     return -log(-log(uniform));
 }
 
-// -log(-log(u)) where u lies `distance` from 1 (`upper`) or from 0, the nearer. Near u = 1, where log(u) is small, it is had
-// by its series. lg2.approx is off by 2^-22 at most.
+// -log(-log(u)) where u lies `distance` from 1 (`upper`) or from 0, the nearer. Near u = 1, where log(u) is small, it
+// is had by its series. lg2.approx is off by 2^-22 at most.
 __device__ __forceinline__ float gumbel_about(bool upper, float distance) {
     const float series = distance * (1 + distance * (0.5f + distance * (0.33333334f + distance * 0.25f)));
     const float logarithm = -0.69314718f * log_base_2(upper ? 1 - distance : distance);

@@ -1,12 +1,12 @@
 // The one main loop of the matrix-product family: X[rows, k] W[outputs, k]^T, warp-specialised.
 //
-// A block takes kRows x kOutputs at a time. Two threads drive the copy engine: X comes through its descriptor, W, tiled in
-// memory as the tensor cores want it, by plain bulk copies, both into a ring of slots of kDepth columns of tiles. Each consumer
-// warpgroup owns 64 rows. Blocks are persistent, so that the ring runs on while a finished tile is written, and
-// warpgroups are bound by the ring alone, so that one multiplies while another writes.
+// A block takes kRows x kOutputs at a time. Two threads drive the copy engine: X comes through its descriptor, W, tiled
+// in memory as the tensor cores want it, by plain bulk copies, both into a ring of slots of kDepth columns of tiles.
+// Each consumer warpgroup owns 64 rows. Blocks are persistent, so that the ring runs on while a finished tile is
+// written, and warpgroups are bound by the ring alone, so that one multiplies while another writes.
 //
-// Few rows: the slot holds the first 8, 16 or 32 of a warpgroup's 64 rows. The tensor cores then read what lies behind, in the
-// slots' own memory: those rows' products are never used (rows of a product do not mix).
+// Few rows: the slot holds the first 8, 16 or 32 of a warpgroup's 64 rows. The tensor cores then read what lies behind,
+// in the slots' own memory: those rows' products are never used (rows of a product do not mix).
 //
 // Clusters: kClusterRows x kClusterOutputs blocks; those with the same rows share the copies of X among them, each
 // copying a part to all (multicast), those with the same outputs the copies of W.
@@ -25,9 +25,10 @@ using namespace hopper;
 
 constexpr int least(int a, int b) { return a < b ? a : b; }
 
-// kRows: 8, 16, 32, or 64 a warpgroup. kBudget: bytes of shared memory for the ring. kScratch: bytes of it for the epilogue.
-// kAlternate: two warpgroups take units in turns, so that one multiplies under the other's long epilogue.
-// kNarrow: warps of 16 outputs each multiply with mma.sync, whose chain over k is the shortest in time; else warpgroups with wgmma.
+// kRows: 8, 16, 32, or 64 a warpgroup. kBudget: bytes of shared memory for the ring. kScratch: bytes of it for the
+// epilogue. kAlternate: two warpgroups take units in turns, so that one multiplies under the other's long epilogue.
+// kNarrow: warps of 16 outputs each multiply with mma.sync, whose chain over k is the shortest in time; else warpgroups
+// with wgmma.
 template <int kRows_, int kOutputs_, int kDepth_, int kBudget, int kClusterRows_, int kClusterOutputs_, int kScratch_ = 0,
           bool kNarrow_ = false, bool kAlternate_ = false>
 struct Shape {
@@ -223,7 +224,8 @@ struct WeightProducer {
 
     static constexpr uint64_t kPolicy = S::kManyRows ? kEvictNormal : kEvictFirst;
 
-    // The part of the share in one tile of 64 rows: where it starts in W's first column of tiles, where in the slot, bytes.
+    // The part of the share in one tile of 64 rows: where it starts in W's first column of tiles, where in the slot,
+    // bytes.
     const char* source[S::kPieces];
     uint32_t target[S::kPieces];
     int bytes[S::kPieces];
@@ -388,8 +390,8 @@ __device__ __forceinline__ void produce_rows(const void* map, const int* rows, i
 
 // ---- consumer ----
 
-// What an epilogue is told: this thread's accumulators hold rows `row` and `row + 8`, of each eight outputs from `output`
-// on numbers 2 * (lane % 4) and the next.
+// What an epilogue is told: this thread's accumulators hold rows `row` and `row + 8`, of each eight outputs from
+// `output` on numbers 2 * (lane % 4) and the next.
 struct Place {
     int row;
     int output;
@@ -415,8 +417,8 @@ __device__ __forceinline__ void consume(const Epilogue& epilogue, const int* row
             if (thread < S::kCluster) barrier_arrive_at(empty, thread);
         }
     };
-    // Alternating warpgroups pass over each other's slots. Named barriers keep their products in order: a wait for a slot
-    // is right only once all earlier fillings of it are complete.
+    // Alternating warpgroups pass over each other's slots. Named barriers keep their products in order: a wait for a
+    // slot is right only once all earlier fillings of it are complete.
     constexpr uint32_t kTurns = 4;
     const int group = S::kAlternate ? __shfl_sync(0xFFFFFFFF, threadIdx.x / 128, 0) : 0;
     bool others = group != 0;
@@ -603,7 +605,8 @@ __device__ __forceinline__ void consume_narrow(const Epilogue& epilogue, const i
             release(stage);
             advance();
         }
-        // This lane has outputs lane / 4 and 8 more of the warp's 16, and of each eight rows 2 * (lane % 4) and the next.
+        // This lane has outputs lane / 4 and 8 more of the warp's 16, and of each eight rows 2 * (lane % 4) and the
+        // next.
         const int limit = min(live, walk.row + S::kRows);
         const int output = walk.output + 16 * warp + lane / 4;
         const bool both = S::kOutputs % 16 == 0 || warp + 1 < S::kConsumers;
