@@ -21,6 +21,11 @@ final class CudaAttention implements AutoCloseable {
     private static final int[] WIDTHS = {32, 64, 96, 128, 256};
     private static final int DECODE_TILE = 16;
     private static final int PREFILL_TILE = 64;
+    private static final int LONG_TILE = 128;
+
+    /** From so many keys on, a tile of more rows pays for itself; block tables are up to twice as long as what they hold. */
+    private static final int MANY_KEYS = 8192;
+
     private static final int MOST_GROUP_HEADS = 16;
     private static final int PLAN_HEADER_BYTES = 64;
     private static final int PLAN_ITEM_BYTES = 64;
@@ -131,7 +136,7 @@ final class CudaAttention implements AutoCloseable {
         if (!planned.contains(key)) {
             plan(key, layout);
         }
-        Variant variant = variant(layout.width(), tile(step, groupHeads));
+        Variant variant = variant(layout.width(), tile(step.sizes(), groupHeads, layout));
         CudaTensor from = (CudaTensor) queries.tensor();
         arguments
                 .clear()
@@ -152,12 +157,12 @@ final class CudaAttention implements AutoCloseable {
                 .integer(groupHeads)
                 .integer(layout.width())
                 .integer(attention.window())
-                .integer(DECODE_TILE)
+                .integer(slotRows(step.sizes(), groupHeads, variant))
                 .integer(variant.slots())
                 .integer(items(step.sizes(), groupHeads, variant))
                 .real(attention.scale());
         kernels.launch(variant.kernel(), variant.blocks(), 1, variant.threads(), arguments);
-        kernels.launch(merge, kernels.device().multiprocessors(), 1, THREADS, arguments);
+        kernels.launch(merge, 2 * kernels.device().multiprocessors(), 1, THREADS, arguments);
     }
 
     void copyPage(CudaKvCache cache, int from, int to, int tokens) {
@@ -176,15 +181,25 @@ final class CudaAttention implements AutoCloseable {
         kernels.launch(copyPage, kernels.device().multiprocessors(), 1, THREADS, arguments);
     }
 
-    private static int tile(CudaStep step, int groupHeads) {
-        return step.sizes().most() * groupHeads <= DECODE_TILE ? DECODE_TILE : PREFILL_TILE;
+    /** {@return the rows of a tile, of which there are some for each query head of a key head} */
+    private static int tile(CudaStep.Sizes sizes, int groupHeads, KvLayout layout) {
+        if (sizes.most() * groupHeads <= DECODE_TILE) {
+            return DECODE_TILE;
+        }
+        boolean wide = layout.width() > 32 && layout.width() <= 128;
+        return wide && (long) sizes.pages() * layout.pageTokens() >= MANY_KEYS ? LONG_TILE : PREFILL_TILE;
+    }
+
+    /** {@return the rows of a tile that may be split: those of sequences that decode} */
+    private static int slotRows(CudaStep.Sizes sizes, int groupHeads, Variant variant) {
+        return variant.tile() == DECODE_TILE ? sizes.most() * groupHeads : DECODE_TILE;
     }
 
     /** Queues the plan of a window, with memory for it and for what attends by it. */
     private void plan(PlanKey key, KvLayout layout) {
         CudaStep step = kernels.step();
         CudaStep.Sizes sizes = step.sizes();
-        Variant variant = variant(key.width(), tile(step, key.groupHeads()));
+        Variant variant = variant(key.width(), tile(sizes, key.groupHeads(), layout));
         int items = items(sizes, key.groupHeads(), variant);
         plans.put(key, enough(plans.get(key), PLAN_HEADER_BYTES + (long) PLAN_ITEM_BYTES * items));
         rowPages = enough(rowPages, 4L * sizes.rows());
@@ -208,7 +223,7 @@ final class CudaAttention implements AutoCloseable {
                 .integer(key.window())
                 .integer(variant.tile())
                 .integer(variant.groups())
-                .integer(DECODE_TILE)
+                .integer(slotRows(sizes, key.groupHeads(), variant))
                 .integer(variant.slots())
                 .integer(items);
         kernels.launch(plan, 1, 1, PLAN_THREADS, arguments);

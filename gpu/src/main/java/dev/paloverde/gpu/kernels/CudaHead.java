@@ -15,7 +15,7 @@ final class CudaHead implements TokenChooser, AutoCloseable {
     private static final int CHOOSE_ROWS = 256;
 
     /** Rows that are scored at once: enough that the projection is read once for many. */
-    static final int SCORE_ROWS = 4096;
+    static final int SCORE_ROWS = 8192;
 
     private static final int BLOCK_TOKENS = 128;
     private static final int SCORE_BYTES = 16;

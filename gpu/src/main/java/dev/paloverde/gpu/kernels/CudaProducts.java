@@ -24,6 +24,9 @@ final class CudaProducts {
     /** The form for this many rows takes any number more. */
     private static final int WIDE = 256;
 
+    /** What a round takes besides its outputs, in outputs; measured, see {@code bench/h200/products.md}. */
+    private static final int ROUND_OVERHEAD = 16;
+
     /** What is done with a sum, in the order of the kernels' catalogue. */
     enum Epilogue {
         STORE,
@@ -136,23 +139,21 @@ final class CudaProducts {
         if (form.rows() != than.rows()) {
             boolean fits = form.rows() >= rows;
             boolean thanFits = than.rows() >= rows;
-            if (fits && thanFits) {
-                return form.rows() < than.rows();
-            }
-            return form.rows() > than.rows();
+            return fits && thanFits ? form.rows() < than.rows() : form.rows() > than.rows();
         }
-        boolean idle = leavesRoom(form, rows, outputs);
-        boolean thanIdle = leavesRoom(than, rows, outputs);
-        if (idle && thanIdle) {
-            return form.outputs() < than.outputs();
-        }
-        return idle || !thanIdle && form.outputs() > than.outputs();
+        long time = time(form, rows, outputs);
+        long thanTime = time(than, rows, outputs);
+        return time != thanTime ? time < thanTime : form.outputs() < than.outputs();
     }
 
-    /** {@return whether all units of work run at once} */
-    private boolean leavesRoom(Form form, int rows, int outputs) {
-        long units = ((long) rows + form.rows() - 1) / form.rows() * ((outputs + form.outputs() - 1) / form.outputs());
-        return units * (form.rows() == WIDE ? 2 : 1) <= kernels.device().multiprocessors();
+    /** {@return what a product takes, in units of its own: rounds of work for all multiprocessors, times what a round takes} */
+    private long time(Form form, int rows, int outputs) {
+        long units = (rows + form.rows() - 1L)
+                / form.rows()
+                * (form.rows() == WIDE ? 2 : 1)
+                * ((outputs + form.outputs() - 1L) / form.outputs());
+        int processors = kernels.device().multiprocessors();
+        return (units + processors - 1) / processors * (form.outputs() + ROUND_OVERHEAD);
     }
 
     /** Writes the descriptor of an operand, with which the copy engine finds its tiles. */
