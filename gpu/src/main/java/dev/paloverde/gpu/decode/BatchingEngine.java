@@ -376,6 +376,7 @@ final class BatchingEngine implements Engine {
             }
         }
         failAll(reason);
+        loaded.kernels().fault().ifPresent(Engines::lost);
     }
 
     /** Takes in what was submitted and withdrawn, waiting while there is nothing to do; {@return false at the end} */

@@ -162,7 +162,7 @@ final class EngineRegistry {
     }
 
     /** An engine that is there or being loaded. Its counters are the registry's. */
-    private static final class Entry {
+    private final class Entry {
         private final EngineSpec key;
         private final CompletableFuture<Resident> resident;
         private int users;
@@ -222,7 +222,7 @@ final class EngineRegistry {
     }
 
     /** Loads on the engine's thread, so that an interrupted task does not leave half a model. */
-    private static final class Loading implements Supplier<LoadedModel> {
+    private final class Loading implements Supplier<LoadedModel> {
         private final EngineSpec spec;
         private ModelDirectory directory;
         private String fingerprint;
@@ -306,6 +306,10 @@ final class EngineRegistry {
         /** Says so beforehand where even the weights do not fit, since who runs out of memory cannot choose what fails. */
         private void requireRoom(Kernels kernels) {
             long weights = directory.weightBytes();
+            if (weights > kernels.availableBytes()) {
+                // models that are only kept for the case that someone asks for them again
+                closeIdle();
+            }
             long available = kernels.availableBytes();
             if (weights > available) {
                 throw new PaloverdeException(

@@ -2,6 +2,7 @@ package dev.paloverde.gpu.decode;
 
 import dev.paloverde.gpu.PaloverdeException;
 import java.time.Duration;
+import java.util.function.Consumer;
 
 /**
  * The engines of this JVM: one for each {@link EngineSpec}, shared by all who ask for it. The first to ask waits while
@@ -11,7 +12,14 @@ import java.time.Duration;
 public final class Engines {
     private static final EngineRegistry REGISTRY = new EngineRegistry(Duration.ofMinutes(1));
 
+    private static volatile Consumer<PaloverdeException> faultListener = error -> {};
+
     private Engines() {}
+
+    /** An engine's device is lost to this process. */
+    static void lost(PaloverdeException error) {
+        faultListener.accept(error);
+    }
 
     /**
      * Gives access to the engine of a specification, after loading it where it is not there.
@@ -34,6 +42,16 @@ public final class Engines {
      */
     public static SharedEngine acquire(EngineSpec spec, String fingerprint) {
         return REGISTRY.acquire(spec, fingerprint);
+    }
+
+    /**
+     * Says what to do when a device is lost to this process, after the requests of its engine have failed: leave the process,
+     * so that another can begin anew. Called on the engine's thread; the last that was given is called.
+     *
+     * @param listener gets the error that lost the device
+     */
+    public static void onFault(Consumer<PaloverdeException> listener) {
+        faultListener = listener;
     }
 
     /** Unloads now what is only kept for the case that it is asked for again. */

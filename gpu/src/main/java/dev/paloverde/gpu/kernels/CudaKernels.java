@@ -309,6 +309,11 @@ public final class CudaKernels extends Kernels {
     }
 
     @Override
+    public Optional<PaloverdeException> fault() {
+        return device.fault();
+    }
+
+    @Override
     public int cacheElementBytes() {
         return Short.BYTES;
     }

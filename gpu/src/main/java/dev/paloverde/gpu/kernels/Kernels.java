@@ -1,5 +1,6 @@
 package dev.paloverde.gpu.kernels;
 
+import dev.paloverde.gpu.PaloverdeException;
 import java.util.List;
 import java.util.Optional;
 
@@ -76,6 +77,11 @@ public abstract class Kernels implements AutoCloseable {
      * @param pages how many
      */
     public abstract KvCache cache(KvLayout layout, int pages);
+
+    /** {@return the error that lost the device to this process, so that only another process can use it; empty if none did} */
+    public Optional<PaloverdeException> fault() {
+        return Optional.empty();
+    }
 
     /** {@return the size of one number in a key-value cache, in bytes} */
     public int cacheElementBytes() {

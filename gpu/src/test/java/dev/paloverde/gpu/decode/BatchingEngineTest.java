@@ -193,6 +193,32 @@ class BatchingEngineTest {
     }
 
     @Test
+    void aLostDeviceIsSaidToWhoCanEndTheProcessOnceTheRequestsHaveFailed() throws Exception {
+        PaloverdeException fault = new PaloverdeException(ErrorCode.ENGINE_FAILED, "the GPU fell off the bus");
+        CompletableFuture<PaloverdeException> said = new CompletableFuture<>();
+        BatchingEngine engine = start(OPTIONS);
+        CompletableFuture<Generation> before = engine.generate(generation(1, 2, 3));
+        before.join();
+        Engines.onFault(said::complete);
+        try {
+            engine.generate(generation(2, 2, HashModel.BREAK))
+                    .exceptionally(e -> null)
+                    .join();
+            engine.close();
+            assertThat(said).as("the step broke, and the device works").isNotDone();
+
+            model.fault = fault;
+            BatchingEngine other = start(OPTIONS);
+            CompletableFuture<Generation> lost = other.generate(generation(2, 2, HashModel.BREAK));
+            assertThat(said.get(10, TimeUnit.SECONDS)).isSameAs(fault);
+            assertThat(lost).isCompletedExceptionally();
+            other.close();
+        } finally {
+            Engines.onFault(error -> {});
+        }
+    }
+
+    @Test
     void closingFailsWhatIsNotDone() {
         model.gate = new CountDownLatch(1);
         BatchingEngine engine = start(OPTIONS);

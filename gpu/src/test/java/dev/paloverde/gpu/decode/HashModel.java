@@ -1,5 +1,6 @@
 package dev.paloverde.gpu.decode;
 
+import dev.paloverde.gpu.PaloverdeException;
 import dev.paloverde.gpu.kernels.Attention;
 import dev.paloverde.gpu.kernels.HeadNorms;
 import dev.paloverde.gpu.kernels.Heads;
@@ -19,6 +20,7 @@ import java.nio.charset.StandardCharsets;
 import java.util.Arrays;
 import java.util.HashSet;
 import java.util.List;
+import java.util.Optional;
 import java.util.Set;
 import java.util.concurrent.CountDownLatch;
 
@@ -54,12 +56,24 @@ class HashModel implements LanguageModel {
         this.memory = memory;
     }
 
+    /** What the device says lost it; null while it works. */
+    volatile PaloverdeException fault;
+
     static LoadedModel loaded(int context) {
         return loaded(new HashModel(context));
     }
 
     static LoadedModel loaded(HashModel model) {
-        return new LoadedModel(new HashKernels(0), model, new ByteTokenizer(), new int[] {END});
+        return new LoadedModel(
+                new HashKernels(0) {
+                    @Override
+                    public Optional<PaloverdeException> fault() {
+                        return Optional.ofNullable(model.fault);
+                    }
+                },
+                model,
+                new ByteTokenizer(),
+                new int[] {END});
     }
 
     /** With a draft model whose logits are this one's plus noise that is a hash of the tokens too. */
@@ -383,7 +397,7 @@ class HashModel implements LanguageModel {
         public void close() {}
     }
 
-    private static final class HashKernels extends Kernels {
+    private static class HashKernels extends Kernels {
         private final float noise;
 
         HashKernels(float noise) {

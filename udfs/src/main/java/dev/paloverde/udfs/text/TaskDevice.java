@@ -22,8 +22,7 @@ final class TaskDevice {
     /** {@return the device for the settings, as {@link dev.paloverde.gpu.kernels.Devices#open} takes it} */
     static String of(Settings settings) {
         TaskContext task = TaskContext.get();
-        ResourceInformation gpus =
-                task == null ? null : task.resourcesJMap().get(RESOURCE);
+        ResourceInformation gpus = task == null ? null : task.resourcesJMap().get(RESOURCE);
         return of(
                 settings.value(Settings.DEVICE),
                 gpus == null ? List.of() : Arrays.asList(gpus.addresses()),
@@ -40,7 +39,8 @@ final class TaskDevice {
         }
         String address = addresses.get(0);
         if (visible != null && !visible.isBlank()) {
-            List<String> names = Arrays.stream(visible.split(",")).map(String::strip).toList();
+            List<String> names =
+                    Arrays.stream(visible.split(",")).map(String::strip).toList();
             int place = names.indexOf(address);
             if (place >= 0) {
                 return "cuda:" + place;
@@ -49,8 +49,9 @@ final class TaskDevice {
         if (!address.matches("\\d{1,3}")) {
             throw new PaloverdeException(
                     ErrorCode.INVALID_OPTION,
-                    "Spark gave the task the GPU \"" + address + "\", which is no number and not in CUDA_VISIBLE_DEVICES ("
-                            + visible + "); let the discovery script print numbers, as Spark's own getGpusResources.sh does");
+                    "Spark gave the task the GPU \"" + address
+                            + "\", which is no number and not in CUDA_VISIBLE_DEVICES (" + visible
+                            + "); let the discovery script print numbers, as Spark's own getGpusResources.sh does");
         }
         return "cuda:" + address;
     }

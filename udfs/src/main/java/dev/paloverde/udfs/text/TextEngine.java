@@ -30,14 +30,15 @@ final class TextEngine implements AutoCloseable {
      * @throws PaloverdeException of job scope
      */
     static TextEngine open(Settings settings) {
+        LostDevice.watch();
         EngineOptions options = new EngineOptions(
                 settings.value(Settings.MAX_SEQUENCES),
                 settings.value(Settings.STEP_TOKENS),
                 settings.value(Settings.PAGE_TOKENS),
                 settings.value(Settings.KV_MEMORY),
                 settings.value(Settings.MAX_QUEUED_TOKENS));
-        EngineSpec spec = new EngineSpec(
-                TextModel.path(settings), TaskDevice.of(settings), TextModel.threads(settings), options);
+        EngineSpec spec =
+                new EngineSpec(TextModel.path(settings), TaskDevice.of(settings), TextModel.threads(settings), options);
         String fingerprint = settings.value(Settings.MODEL_FINGERPRINT);
         return new TextEngine(fingerprint.isEmpty() ? Engines.acquire(spec) : Engines.acquire(spec, fingerprint), spec);
     }

@@ -17,7 +17,8 @@ class TaskDeviceTest {
     @Test
     void countsAsTheProcessSeesThem() {
         assertThat(TaskDevice.of(Settings.Device.CUDA, List.of("6"), "4,6")).isEqualTo("cuda:1");
-        assertThat(TaskDevice.of(Settings.Device.CUDA, List.of("GPU-8a"), "GPU-77, GPU-8a")).isEqualTo("cuda:1");
+        assertThat(TaskDevice.of(Settings.Device.CUDA, List.of("GPU-8a"), "GPU-77, GPU-8a"))
+                .isEqualTo("cuda:1");
         // discovered inside the container, where CUDA_VISIBLE_DEVICES names them as the host does
         assertThat(TaskDevice.of(Settings.Device.CUDA, List.of("0"), "4,6")).isEqualTo("cuda:0");
     }
