@@ -58,6 +58,7 @@ final class Report {
                 format.toString(),
                 inspection.files(),
                 inspection.rowsRead(),
+                inspection.malformed(),
                 inspection.selected(),
                 inspection.bytes(),
                 inspection.fingerprint(),

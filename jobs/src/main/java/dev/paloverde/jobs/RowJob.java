@@ -297,6 +297,10 @@ final class RowJob {
                         inspection.rowsRead(),
                         inspection.selected(),
                         inspection.bytes()));
+        if (inspection.malformed() > 0) {
+            terminal.say("           %,d of those rows are malformed: columns that could not be read are null"
+                    .formatted(inspection.malformed()));
+        }
         renamed.forEach((from, to) -> terminal.say("  column   %s is carried as %s".formatted(from, to)));
         prepared.step().mapping().forEach((part, column) -> terminal.say("  %-8s %s".formatted(part, column)));
         terminal.say("  output   " + prepared.output().path());

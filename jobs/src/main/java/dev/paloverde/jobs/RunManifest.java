@@ -65,6 +65,8 @@ record RunManifest(
      * @param format of the files
      * @param files how many
      * @param rowsRead rows that can be read
+     * @param rowsMalformed rows among them that are no JSON, or no CSV of these columns: what could be read of them stands in
+     *     its columns, the others are null
      * @param rowsSelected rows that are to have results
      * @param bytes bytes of text of those
      * @param fingerprint of all rows that can be read, whatever their order
@@ -76,6 +78,7 @@ record RunManifest(
             String format,
             long files,
             long rowsRead,
+            long rowsMalformed,
             long rowsSelected,
             long bytes,
             String fingerprint,
