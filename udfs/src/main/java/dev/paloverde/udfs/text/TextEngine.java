@@ -56,6 +56,11 @@ final class TextEngine implements AutoCloseable {
                 .digest();
     }
 
+    /** See {@link EngineMeter#forget}. */
+    void forget() {
+        meter.forget(engine);
+    }
+
     void count(BatchContext context) {
         meter.count(engine, places, context);
     }
