@@ -15,12 +15,14 @@ final class TextEngine implements AutoCloseable {
     private final SharedEngine shared;
     private final Engine engine;
     private final EngineMeter meter;
+    private final Feeders feeders;
     private final int places;
 
     private TextEngine(SharedEngine shared, EngineSpec spec) {
         this.shared = shared;
         this.engine = shared.engine();
         this.meter = EngineMeter.of(spec, engine);
+        this.feeders = Feeders.of(spec);
         this.places = spec.options().maxSequences();
     }
 
@@ -44,6 +46,16 @@ final class TextEngine implements AutoCloseable {
 
     Engine engine() {
         return engine;
+    }
+
+    /** {@return the tasks of this JVM that have rows for the engine} */
+    Feeders feeders() {
+        return feeders;
+    }
+
+    /** {@return how many sequences it works on at once} */
+    int places() {
+        return places;
     }
 
     TextModel model() {
