@@ -25,6 +25,8 @@ import java.util.TreeMap;
  * @param seconds time by phase
  * @param engineShare the share of the time of computing in which the executors' engines ran a step
  * @param taskAttemptsFailed tasks that failed or were lost while computing, and were tried again
+ * @param rowsLost rows that those had computed, at least: what an executor did between its last heartbeat and its death
+ *     nobody knows. They were computed twice
  * @param exitStatus the process's exit status
  * @param error the failure that ended it
  */
@@ -46,6 +48,7 @@ record RunManifest(
         SortedMap<String, Double> seconds,
         Double engineShare,
         Long taskAttemptsFailed,
+        Long rowsLost,
         Integer exitStatus,
         Failure error) {
 
@@ -151,6 +154,7 @@ record RunManifest(
                 seconds,
                 engineShare,
                 taskAttemptsFailed,
+                rowsLost,
                 exitStatus,
                 error);
     }

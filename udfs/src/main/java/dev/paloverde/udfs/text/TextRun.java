@@ -23,12 +23,15 @@ import org.apache.spark.sql.execution.arrow.ArrowWriter;
 import org.apache.spark.sql.types.StructType;
 import org.apache.spark.sql.util.ArrowUtils;
 import org.apache.spark.unsafe.types.UTF8String;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
  * A text function at work in a task: rows are read, tokenised and submitted as far ahead as the source has room and the
  * task's place among the engine's {@link Feeders} allows, and answered in order.
  */
 final class TextRun<Q, A> implements BatchFunction.Run {
+    private static final Logger LOG = LoggerFactory.getLogger(TextRun.class);
     private static final int MESSAGE_CHARACTERS = 1000;
     private static final UTF8String OK = UTF8String.fromString("ok");
     private static final UTF8String TRUNCATED = UTF8String.fromString("truncated");
@@ -107,7 +110,11 @@ final class TextRun<Q, A> implements BatchFunction.Run {
     private Row<Q, A> submit(RowKey key, List<Object> inputs) {
         try {
             RowFunction.Prepared<Q> prepared = function.prepare(inputs);
-            return new Row<>(key, prepared, function.submit(engine.engine(), key, prepared.question()), null);
+            CompletableFuture<A> answer = function.submit(engine.engine(), key, prepared.question());
+            if (LOG.isTraceEnabled()) {
+                answer.thenRun(() -> LOG.trace("computed {}", key));
+            }
+            return new Row<>(key, prepared, answer, null);
         } catch (PaloverdeException e) {
             // a wait for the engine that was interrupted, because the task was killed
             context.checkAlive();
