@@ -10,11 +10,13 @@ import java.io.FileNotFoundException;
 import java.io.IOException;
 import java.net.URI;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.Comparator;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import java.util.Optional;
 import java.util.Set;
 import java.util.TreeSet;
 import java.util.stream.Collectors;
@@ -32,16 +34,24 @@ import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Row;
 import org.apache.spark.sql.SparkSession;
 import org.apache.spark.sql.functions;
+import org.apache.spark.sql.types.DataTypes;
 import org.apache.spark.sql.types.StructType;
 
 /** The rows of a job, and what is known of them before any work. Rows are read when they are used, never collected. */
 final class Input {
     private static final String FILE = "__paloverde_file";
     private static final String SELECTED = "__paloverde_selected";
+    private static final String MALFORMED = "__paloverde_malformed";
+    private static final String CORRUPT_RECORD = "columnNameOfCorruptRecord";
 
     private final InputOptions options;
     private final InputFormat format;
+
+    /** As they are read: the columns of {@link #schema}, and of JSONL and CSV the text of a malformed row. */
     private final Dataset<Row> rows;
+
+    private final StructType schema;
+    private final Optional<String> corruptRecord;
     private final long files;
     private final Map<String, Long> rowsByFile;
     private final List<CorruptFile> damagedFooters;
@@ -50,12 +60,16 @@ final class Input {
             InputOptions options,
             InputFormat format,
             Dataset<Row> rows,
+            StructType schema,
+            Optional<String> corruptRecord,
             long files,
             Map<String, Long> rowsByFile,
             List<CorruptFile> damagedFooters) {
         this.options = options;
         this.format = format;
         this.rows = rows;
+        this.schema = schema;
+        this.corruptRecord = corruptRecord;
         this.files = files;
         this.rowsByFile = rowsByFile;
         this.damagedFooters = damagedFooters;
@@ -66,13 +80,20 @@ final class Input {
      *
      * @param files input files
      * @param rowsRead rows that can be read
+     * @param malformed rows among them that are no JSON, or no CSV of these columns
      * @param selected rows that are to have results
      * @param bytes bytes of text of those
      * @param fingerprint of all rows that can be read, whatever their order
      * @param corrupt files that cannot be read, or not to their end
      */
     record Inspection(
-            long files, long rowsRead, long selected, long bytes, String fingerprint, List<CorruptFile> corrupt) {}
+            long files,
+            long rowsRead,
+            long malformed,
+            long selected,
+            long bytes,
+            String fingerprint,
+            List<CorruptFile> corrupt) {}
 
     /**
      * Finds the files and their columns.
@@ -105,28 +126,56 @@ final class Input {
                         e);
             }
         }
-        String[] locations = options.input.toArray(String[]::new);
         try {
-            Dataset<Row> rows = switch (format) {
-                case JSONL -> reader.json(locations);
+            return switch (format) {
+                case JSONL -> open(spark, options, format, reader, files.size());
                 case CSV ->
-                    reader.option("header", options.options.getOrDefault("header", "true"))
-                            .option("delimiter", delimiter(options, files))
-                            .csv(locations);
-                default ->
-                    reader.option("wholetext", options.textRow == InputOptions.TextRow.FILE)
-                            .text(locations)
+                    open(
+                            spark,
+                            options,
+                            format,
+                            reader.option("header", options.options.getOrDefault("header", "true"))
+                                    .option("delimiter", delimiter(options, files)),
+                            files.size());
+                default -> {
+                    Dataset<Row> rows = reader.option("wholetext", options.textRow == InputOptions.TextRow.FILE)
+                            .text(options.input.toArray(String[]::new))
                             .withColumnRenamed("value", "text");
+                    yield new Input(
+                            options, format, rows, rows.schema(), Optional.empty(), files.size(), Map.of(), List.of());
+                }
             };
-            return new Input(options, format, rows, files.size(), Map.of(), List.of());
         } catch (RuntimeException e) {
             throw unreadable(options, e);
         }
     }
 
+    /**
+     * Opens text with a syntax. Spark gives a malformed row as far as it could be read, its other columns null, and the
+     * text of it in a column of its own; a column that is asked for here if the input has none of it, and carried only if
+     * it has.
+     */
+    private static Input open(
+            SparkSession spark, InputOptions options, InputFormat format, DataFrameReader reader, long files) {
+        String corruptRecord = options.options.getOrDefault(
+                CORRUPT_RECORD, spark.sessionState().conf().columnNameOfCorruptRecord());
+        Dataset<Row> rows = load(reader, format, options);
+        StructType schema = rows.schema();
+        boolean carried = Arrays.stream(schema.fieldNames()).anyMatch(corruptRecord::equalsIgnoreCase);
+        if (!carried) {
+            rows = load(reader.schema(schema.add(corruptRecord, DataTypes.StringType)), format, options);
+        }
+        return new Input(options, format, rows, schema, Optional.of(corruptRecord), files, Map.of(), List.of());
+    }
+
+    private static Dataset<Row> load(DataFrameReader reader, InputFormat format, InputOptions options) {
+        String[] locations = options.input.toArray(String[]::new);
+        return format == InputFormat.CSV ? reader.csv(locations) : reader.json(locations);
+    }
+
     /** {@return the columns, as the input has them} */
     StructType schema() {
-        return rows.schema();
+        return schema;
     }
 
     InputFormat format() {
@@ -151,6 +200,7 @@ final class Input {
         List<Column> carried = new ArrayList<>(List.of(columns.columns()));
         carried.add(functions.input_file_name().as(FILE));
         carried.add(where().as(SELECTED));
+        carried.add(malformed().as(MALFORMED));
         Dataset<Row> marked = step.prepare(rows.select(carried.toArray(Column[]::new)));
         Column selected = functions.col(SELECTED);
         if (options.sample != null) {
@@ -158,13 +208,20 @@ final class Input {
         }
         List<Row> counts;
         try {
-            counts = InputCount.byFile(marked, columns.names(), functions.col(FILE), selected, step.bytes())
+            counts = InputCount.byFile(
+                            marked,
+                            columns.names(),
+                            functions.col(FILE),
+                            selected,
+                            functions.col(MALFORMED),
+                            step.bytes())
                     .collectAsList();
         } catch (RuntimeException e) {
             throw unreadable(options, e);
         }
         long rowsRead = 0;
         long rowsSelected = 0;
+        long malformed = 0;
         long bytes = 0;
         long high = 0;
         long low = 0;
@@ -174,6 +231,7 @@ final class Input {
             readable.put(plainPath(count.getString(count.fieldIndex(InputCount.FILE))), inFile);
             rowsRead += inFile;
             rowsSelected += count.getLong(count.fieldIndex(InputCount.SELECTED));
+            malformed += count.getLong(count.fieldIndex(InputCount.MALFORMED));
             bytes += count.getLong(count.fieldIndex(InputCount.BYTES));
             high ^= count.getLong(count.fieldIndex(InputCount.FINGERPRINT_0));
             low ^= count.getLong(count.fieldIndex(InputCount.FINGERPRINT_1));
@@ -183,7 +241,7 @@ final class Input {
             rowsSelected = options.limit;
         }
         return new Inspection(
-                files, rowsRead, rowsSelected, bytes, "%016x%016x".formatted(high, low), corrupt(readable));
+                files, rowsRead, malformed, rowsSelected, bytes, "%016x%016x".formatted(high, low), corrupt(readable));
     }
 
     /** {@return the file's path as it is written in messages, not as a URI} */
@@ -208,6 +266,12 @@ final class Input {
         return corrupt;
     }
 
+    private Column malformed() {
+        return corruptRecord
+                .map(name -> CarriedColumns.column(name).isNotNull())
+                .orElse(functions.lit(false));
+    }
+
     private Column where() {
         if (options.where == null) {
             return functions.lit(true);
@@ -220,14 +284,14 @@ final class Input {
             throw new PaloverdeException(
                     ErrorCode.INVALID_OPTION,
                     "--where '%s' is no condition on these rows: %s; their columns are %s"
-                            .formatted(options.where, firstLine(e), describe(rows.schema())),
+                            .formatted(options.where, firstLine(e), describe(schema)),
                     e);
         }
     }
 
     /** {@return names and types of columns, for messages} */
     static String describe(StructType schema) {
-        return java.util.Arrays.stream(schema.fields())
+        return Arrays.stream(schema.fields())
                 .map(field -> field.name() + " " + field.dataType().simpleString())
                 .collect(Collectors.joining(", "));
     }
@@ -258,7 +322,8 @@ final class Input {
         try {
             Dataset<Row> all = reader.option("ignoreCorruptFiles", true)
                     .parquet(rows.keySet().stream().sorted().toArray(String[]::new));
-            return new Input(options, InputFormat.PARQUET, all, files.size(), rows, damaged);
+            return new Input(
+                    options, InputFormat.PARQUET, all, all.schema(), Optional.empty(), files.size(), rows, damaged);
         } catch (RuntimeException e) {
             throw unreadable(options, e);
         }

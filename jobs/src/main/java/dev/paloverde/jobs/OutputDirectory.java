@@ -13,9 +13,14 @@ import java.util.Optional;
 import org.apache.hadoop.conf.Configuration;
 import org.apache.hadoop.fs.FSDataInputStream;
 import org.apache.hadoop.fs.FSDataOutputStream;
+import org.apache.hadoop.fs.FileContext;
 import org.apache.hadoop.fs.FileStatus;
 import org.apache.hadoop.fs.FileSystem;
+import org.apache.hadoop.fs.LocalFileSystem;
+import org.apache.hadoop.fs.Options;
 import org.apache.hadoop.fs.Path;
+import org.apache.hadoop.fs.RawLocalFileSystem;
+import org.apache.hadoop.fs.UnsupportedFileSystemException;
 import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Row;
 import org.apache.spark.sql.SparkSession;
@@ -54,9 +59,13 @@ final class OutputDirectory {
     private final Path path;
     private final FileSystem fs;
 
+    /** Where the files beside the rows are: locally without checksum files, so that a rename is the whole of a change. */
+    private final FileSystem beside;
+
     private OutputDirectory(Path path, FileSystem fs) {
         this.path = path;
         this.fs = fs;
+        this.beside = fs instanceof LocalFileSystem local ? local.getRaw() : fs;
     }
 
     /**
@@ -162,7 +171,7 @@ final class OutputDirectory {
             for (FileStatus file : in(home())) {
                 markInterrupted(file);
             }
-            write("job-" + job.digest() + ".json", Json.write(job));
+            describe(job);
         } catch (IOException | SecurityException e) {
             throw new PaloverdeException(
                     ErrorCode.OUTPUT_UNWRITABLE,
@@ -187,16 +196,46 @@ final class OutputDirectory {
         return spark.read().schema(columns).option("pathGlobFilter", files).parquet(path.toString());
     }
 
+    /**
+     * Leaves the job's description, and makes it the latest. One that is there says the same, since its name follows from
+     * what it says: it is never replaced, and so at no moment gone.
+     */
+    private void describe(JobDescription job) throws IOException {
+        String name = "job-" + job.digest() + ".json";
+        if (beside.exists(beside(name))) {
+            // where a file system keeps no such times, the first to come stays the first
+            beside.setTimes(beside(name), System.currentTimeMillis(), -1);
+        } else {
+            write(name, Json.write(job));
+        }
+    }
+
     /** Writes one of the files beside the rows, whole or not at all; what had the name is replaced. */
     void write(String name, String text) throws IOException {
         Path temporary = new Path(home(), "." + name + ".tmp");
-        Path file = new Path(home(), name);
-        try (FSDataOutputStream out = fs.create(temporary, true)) {
+        try (FSDataOutputStream out = beside.create(temporary, true)) {
             out.write(text.getBytes(StandardCharsets.UTF_8));
         }
-        fs.delete(file, false);
-        if (!fs.rename(temporary, file)) {
-            throw new IOException("%s cannot be renamed to %s".formatted(temporary, file));
+        replace(temporary, beside(name));
+    }
+
+    /** In one step where the file system can: locally and on HDFS. Else a file is removed before the other takes its name. */
+    private void replace(Path temporary, Path file) throws IOException {
+        if (beside instanceof RawLocalFileSystem) {
+            if (!beside.rename(temporary, file)) {
+                throw new IOException("%s cannot be renamed to %s".formatted(temporary, file));
+            }
+            return;
+        }
+        try {
+            FileContext.getFileContext(beside.getUri(), beside.getConf())
+                    .rename(temporary, file, Options.Rename.OVERWRITE);
+        } catch (UnsupportedFileSystemException e) {
+            LOG.debug("{} has no FileContext, so {} is removed before it is replaced", beside.getScheme(), file, e);
+            beside.delete(file, false);
+            if (!beside.rename(temporary, file)) {
+                throw new IOException("%s cannot be renamed to %s".formatted(temporary, file), e);
+            }
         }
     }
 
@@ -252,7 +291,7 @@ final class OutputDirectory {
     }
 
     private String read(FileStatus file) throws IOException {
-        try (FSDataInputStream in = fs.open(file.getPath())) {
+        try (FSDataInputStream in = beside.open(file.getPath())) {
             return new String(in.readAllBytes(), StandardCharsets.UTF_8);
         }
     }

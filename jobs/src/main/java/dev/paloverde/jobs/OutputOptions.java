@@ -19,6 +19,11 @@ final class OutputOptions {
                     + " receipt; overwrite removes what Paloverde wrote there; fail refuses (default: resume).")
     OnExisting onExisting = OnExisting.RESUME;
 
+    @Option(names = "--resume", description = "The same as --on-existing=resume, and the default.")
+    void resume(boolean given) {
+        onExisting = OnExisting.RESUME;
+    }
+
     @Option(
             names = "--compression",
             paramLabel = "CODEC",

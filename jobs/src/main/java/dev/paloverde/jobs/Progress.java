@@ -27,6 +27,7 @@ final class Progress extends SparkListener {
     private final TreeMap<String, Long> finished = new TreeMap<>();
     private long unitsDone;
     private long attemptsFailed;
+    private long rowsLost;
 
     /**
      * @param node what the names of the nodes begin with whose metrics are summed
@@ -41,8 +42,10 @@ final class Progress extends SparkListener {
      * @param metrics sums by name, over what has finished and what runs
      * @param unitsDone units committed
      * @param attemptsFailed task attempts that failed
+     * @param rowsLost rows that those had computed, as far as they had said so: an executor that dies says nothing of what
+     *     it did since its last heartbeat
      */
-    record Reading(SortedMap<String, Long> metrics, long unitsDone, long attemptsFailed) {
+    record Reading(SortedMap<String, Long> metrics, long unitsDone, long attemptsFailed, long rowsLost) {
         long metric(String name) {
             return metrics.getOrDefault(name, 0L);
         }
@@ -58,7 +61,7 @@ final class Progress extends SparkListener {
                 }
             });
         }
-        return new Reading(sums, unitsDone, attemptsFailed);
+        return new Reading(sums, unitsDone, attemptsFailed, rowsLost);
     }
 
     @Override
@@ -96,14 +99,15 @@ final class Progress extends SparkListener {
 
     @Override
     public synchronized void onTaskEnd(SparkListenerTaskEnd end) {
-        running.remove(end.taskInfo().taskId());
-        if (!end.taskInfo().successful()) {
-            attemptsFailed++;
-            return;
-        }
+        Map<Long, Long> said = running.remove(end.taskInfo().taskId());
         Map<Long, Long> values = new HashMap<>();
         for (AccumulableInfo metric : CollectionConverters.asJava(end.taskInfo().accumulables())) {
             put(values, metric);
+        }
+        if (!end.taskInfo().successful()) {
+            attemptsFailed++;
+            rowsLost += Math.max(rows(values), said == null ? 0 : rows(said));
+            return;
         }
         values.forEach((id, value) -> {
             String name = names.get(id);
@@ -115,6 +119,13 @@ final class Progress extends SparkListener {
             unitsDone++;
             finished.merge("rows written", end.taskMetrics().outputMetrics().recordsWritten(), Long::sum);
         }
+    }
+
+    private long rows(Map<Long, Long> values) {
+        return values.entrySet().stream()
+                .filter(entry -> Metrics.ROWS.equals(names.get(entry.getKey())))
+                .mapToLong(Map.Entry::getValue)
+                .sum();
     }
 
     private static void put(Map<Long, Long> values, AccumulableInfo metric) {

@@ -36,6 +36,7 @@ final class Report {
     private SortedMap<String, Long> metrics;
     private int engines;
     private Long attemptsFailed;
+    private Long rowsLost;
 
     Report(SparkSession spark, String run, List<String> arguments, JobDescription job, OutputDirectory output) {
         this.output = output;
@@ -58,6 +59,7 @@ final class Report {
                 format.toString(),
                 inspection.files(),
                 inspection.rowsRead(),
+                inspection.malformed(),
                 inspection.selected(),
                 inspection.bytes(),
                 inspection.fingerprint(),
@@ -76,6 +78,7 @@ final class Report {
     void progress(Progress.Reading last, int executors) {
         metrics = last.metrics();
         attemptsFailed = last.attemptsFailed();
+        rowsLost = last.rowsLost();
         engines = executors;
     }
 
@@ -132,6 +135,7 @@ final class Report {
                 seconds,
                 engineShare().orElse(null),
                 attemptsFailed,
+                rowsLost,
                 exitStatus,
                 error);
         try {
@@ -165,6 +169,10 @@ final class Report {
         engineShare()
                 .ifPresent(share -> lines.add(
                         "  engine   busy %.0f%% of that time, on %,d executors".formatted(100 * share, engines)));
+        if (attemptsFailed != null && attemptsFailed > 0) {
+            lines.add("  lost     %,d task attempts, and with them at least %,d rows, which were computed again"
+                    .formatted(attemptsFailed, rowsLost));
+        }
         for (RunManifest.RowErrors error : results.errors()) {
             lines.add("  %s: %,d rows, such as %s: %s"
                     .formatted(error.code(), error.rows(), error.exampleKey(), error.exampleMessage()));

@@ -105,7 +105,7 @@ final class RowJob {
         prepared.output().claim(run, prepared.job(), outputOptions.onExisting);
         Report report = new Report(spark, run, arguments, prepared.job(), prepared.output());
         report.write();
-        try {
+        try (Step.Readiness ready = begin(prepared)) {
             ExitCode exit = run(prepared, run, report);
             report.end(exit, Optional.empty());
             return new Outcome(exit, report.results(), (System.nanoTime() - begun) / 1e9);
@@ -119,6 +119,15 @@ final class RowJob {
                 terminal.note("staging of run " + run + " is left behind, the next run removes it: " + e.getMessage());
             }
         }
+    }
+
+    /**
+     * Where this process is the executor, it loads the model while it plans. Not for a job that goes on, which may have
+     * nothing left to do.
+     */
+    private Step.Readiness begin(Prepared prepared) {
+        boolean worthwhile = spark.sparkContext().isLocal() && prepared.state() != OutputDirectory.State.SAME_JOB;
+        return worthwhile ? prepared.step().begin() : () -> {};
     }
 
     private ExitCode run(Prepared prepared, String run, Report report) {
@@ -297,6 +306,10 @@ final class RowJob {
                         inspection.rowsRead(),
                         inspection.selected(),
                         inspection.bytes()));
+        if (inspection.malformed() > 0) {
+            terminal.say("           %,d of those rows are malformed: columns that could not be read are null"
+                    .formatted(inspection.malformed()));
+        }
         renamed.forEach((from, to) -> terminal.say("  column   %s is carried as %s".formatted(from, to)));
         prepared.step().mapping().forEach((part, column) -> terminal.say("  %-8s %s".formatted(part, column)));
         terminal.say("  output   " + prepared.output().path());

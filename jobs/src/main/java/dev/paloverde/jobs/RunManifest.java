@@ -25,6 +25,8 @@ import java.util.TreeMap;
  * @param seconds time by phase
  * @param engineShare the share of the time of computing in which the executors' engines ran a step
  * @param taskAttemptsFailed tasks that failed or were lost while computing, and were tried again
+ * @param rowsLost rows that those had computed, at least: what an executor did between its last heartbeat and its death
+ *     nobody knows. They were computed twice
  * @param exitStatus the process's exit status
  * @param error the failure that ended it
  */
@@ -46,6 +48,7 @@ record RunManifest(
         SortedMap<String, Double> seconds,
         Double engineShare,
         Long taskAttemptsFailed,
+        Long rowsLost,
         Integer exitStatus,
         Failure error) {
 
@@ -65,6 +68,8 @@ record RunManifest(
      * @param format of the files
      * @param files how many
      * @param rowsRead rows that can be read
+     * @param rowsMalformed rows among them that are no JSON, or no CSV of these columns: what could be read of them stands in
+     *     its columns, the others are null
      * @param rowsSelected rows that are to have results
      * @param bytes bytes of text of those
      * @param fingerprint of all rows that can be read, whatever their order
@@ -76,6 +81,7 @@ record RunManifest(
             String format,
             long files,
             long rowsRead,
+            long rowsMalformed,
             long rowsSelected,
             long bytes,
             String fingerprint,
@@ -148,6 +154,7 @@ record RunManifest(
                 seconds,
                 engineShare,
                 taskAttemptsFailed,
+                rowsLost,
                 exitStatus,
                 error);
     }

@@ -37,6 +37,12 @@ final class Child implements AutoCloseable {
         }
     }
 
+    /** {@return the option of a JVM by which it says what tests want to know} */
+    static String logging() {
+        return "-Dlog4j2.configurationFile="
+                + Path.of("src/test/resources/processes-log4j2.properties").toUri();
+    }
+
     /** Starts a JVM. */
     static Child java(String name, String heap, String classPath, List<String> arguments, Map<String, String> variables)
             throws IOException {
@@ -45,8 +51,7 @@ final class Child implements AutoCloseable {
         command.add("-Xmx" + heap);
         command.addAll(
                 Arrays.asList(System.getProperty("paloverde.jvm-options", "").split(" ")));
-        command.add("-Dlog4j2.configurationFile="
-                + Path.of("src/test/resources/processes-log4j2.properties").toUri());
+        command.add(logging());
         command.add("-cp");
         command.add(classPath);
         command.addAll(arguments);

@@ -2,7 +2,9 @@ package dev.paloverde.jobs;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import elsewhere.ForeignProgram;
 import java.io.IOException;
+import java.io.InputStream;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.FileAlreadyExistsException;
 import java.nio.file.Files;
@@ -12,9 +14,13 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Random;
+import java.util.jar.JarOutputStream;
 import java.util.regex.Pattern;
 import java.util.stream.Stream;
+import java.util.zip.ZipEntry;
 import org.apache.spark.sql.SparkSession;
+import org.apache.spark.sql.functions;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Tag;
@@ -27,10 +33,13 @@ import org.junit.jupiter.api.io.TempDir;
  */
 @Tag("process")
 class ClusterProcessTest {
-    private static final Duration LONG = Duration.ofMinutes(4);
+    private static final Duration LONG = Duration.ofMinutes(10);
     private static final Pattern MASTER = Pattern.compile("spark://127\\.0\\.0\\.1:[0-9]+");
     private static final Pattern REGISTERED = Pattern.compile("Successfully registered with master");
+    private static final Pattern COMPUTED = Pattern.compile("TextRun: computed [0-9a-f]+");
+    private static final String EXTENSION = "spark.sql.extensions=dev.paloverde.udfs.sql.PaloverdeExtensions";
     private static final int PROMPTS = 60;
+    private static final int UNITS = 12;
 
     @TempDir
     static Path directory;
@@ -131,7 +140,9 @@ class ClusterProcessTest {
                 "--conf",
                 "spark.paloverde.kv-memory=32m",
                 "--conf",
-                "spark.sql.extensions=dev.paloverde.udfs.sql.PaloverdeExtensions",
+                "spark.executor.extraJavaOptions=" + Child.logging(),
+                "--conf",
+                EXTENSION,
                 "--class",
                 "dev.paloverde.jobs.Main",
                 Child.ASSEMBLY.toString()));
@@ -153,7 +164,7 @@ class ClusterProcessTest {
             "--seed",
             "7",
             "--units",
-            "12"
+            Integer.toString(UNITS)
         };
     }
 
@@ -164,64 +175,144 @@ class ClusterProcessTest {
     }
 
     private static RunManifest manifest(Path output) throws IOException {
-        try (Stream<Path> files = Files.list(output.resolve("_paloverde"))) {
-            Path file = files.filter(each -> each.getFileName().toString().startsWith("run-"))
-                    .findFirst()
-                    .orElseThrow();
-            return Json.read(Files.readString(file), RunManifest.class);
-        }
+        List<RunManifest> manifests = JobRuns.manifests(output);
+        return manifests.get(manifests.size() - 1);
     }
 
-    /** One driver on a local Spark, the same job on the cluster, and again with an executor that dies. */
+    /** {@return how many rows the engines of all runs over an output have computed, by what the executors said} */
+    private static long computed(Path output) throws IOException {
+        long rows = 0;
+        for (RunManifest run : JobRuns.manifests(output)) {
+            for (int worker = 0; worker < 2; worker++) {
+                Path application = directory.resolve("work-" + worker).resolve(run.application());
+                if (!Files.isDirectory(application)) {
+                    continue;
+                }
+                try (Stream<Path> files = Files.walk(application)) {
+                    for (Path log :
+                            files.filter(file -> file.endsWith("stderr")).toList()) {
+                        rows += COMPUTED.matcher(Files.readString(log))
+                                .results()
+                                .count();
+                    }
+                }
+            }
+        }
+        return rows;
+    }
+
+    /** {@return the most rows that two tasks can have had in hand: those of the two largest units} */
+    private long rowsInFlight(Path output) {
+        return spark
+                .read()
+                .parquet(output.toString())
+                .groupBy(functions.input_file_name())
+                .count()
+                .orderBy(functions.desc("count"))
+                .limit(2)
+                .collectAsList()
+                .stream()
+                .mapToLong(row -> row.getLong(1))
+                .sum();
+    }
+
+    /** Lets a job go on to a moment of chance, some units done and some not. */
+    private static void awaitMidRun(Child job, Path output) throws InterruptedException {
+        Random random = new Random();
+        int wanted = 2 + random.nextInt(UNITS / 2 - 2);
+        job.await(() -> units(output) >= wanted, LONG);
+        Thread.sleep(random.nextInt(200));
+    }
+
+    /** One driver on a local Spark, the same job on the cluster, and again with processes that die. */
     @Test
     void aClusterGivesTheRowsOfOneMachineWhateverDies() throws Exception {
         Path alone = directory.resolve("alone");
         try (Child job = submit("submit-local", "local[2]", generate(alone))) {
             assertThat(job.await(LONG)).as(job.said()).isZero();
+            assertThat(COMPUTED.matcher(job.said()).results().count())
+                    .as("rows computed where nothing dies")
+                    .isEqualTo(PROMPTS);
         }
         List<String> expected = rows(alone);
         assertThat(expected).hasSize(PROMPTS).allMatch(row -> row.contains("\"status\":\"ok\""));
 
-        Path together = directory.resolve("together");
-        try (Child job = submit("submit-cluster", master, generate(together))) {
-            assertThat(job.await(LONG)).as(job.said()).isZero();
-        }
-        assertThat(rows(together)).isEqualTo(expected);
-        assertThat(manifest(together).master()).isEqualTo(master);
+        long inFlight = rowsInFlight(alone);
 
         Path wounded = directory.resolve("wounded");
         try (Child job = submit("submit-wounded", master, generate(wounded))) {
-            job.await(() -> units(wounded) >= 2, LONG);
+            awaitMidRun(job, wounded);
             executor()
                     .orElseThrow(() -> new AssertionError("no executor runs:\n" + job.said()))
                     .destroyForcibly();
+            assertThat(units(wounded)).as("units done when the executor died").isLessThan(UNITS);
             assertThat(job.await(LONG)).as(job.said()).isZero();
             assertThat(job.said()).contains("Lost executor");
         }
         assertThat(rows(wounded)).isEqualTo(expected);
+        assertThat(manifest(wounded).master()).isEqualTo(master);
         assertThat(manifest(wounded).taskAttemptsFailed()).isPositive();
+        long twice = computed(wounded) - PROMPTS;
+        assertThat(twice).as("rows computed twice").isBetween(0L, inFlight);
+        assertThat(manifest(wounded).rowsLost()).isBetween(0L, twice);
         System.out.printf(
-                "an executor killed in mid-run: %d task attempts tried again, %d rows, none lost or doubled%n",
-                manifest(wounded).taskAttemptsFailed(), expected.size());
+                "an executor killed in mid-run: %d rows, none lost or doubled, %d computed twice (%.1f%%); %d task attempts"
+                        + " tried again%n",
+                PROMPTS, twice, 100.0 * twice / PROMPTS, manifest(wounded).taskAttemptsFailed());
+
+        Path orphaned = directory.resolve("orphaned");
+        try (Child job = submit("submit-orphaned", master, generate(orphaned))) {
+            awaitMidRun(job, orphaned);
+            job.kill();
+            assertThat(units(orphaned)).as("units done when the driver died").isLessThan(UNITS);
+        }
+        int left = units(orphaned);
+        try (Child job = submit("submit-again", master, generate(orphaned))) {
+            assertThat(job.await(LONG)).as(job.said()).isZero();
+        }
+        assertThat(rows(orphaned)).isEqualTo(expected);
+        assertThat(JobRuns.manifests(orphaned))
+                .extracting(RunManifest::state)
+                .containsExactly(RunManifest.State.INTERRUPTED, RunManifest.State.ENDED);
+        assertThat(manifest(orphaned).plan().rowsDoneBefore()).isPositive();
+        twice = computed(orphaned) - PROMPTS;
+        assertThat(twice).as("rows computed twice").isBetween(0L, inFlight);
+        System.out.printf(
+                "the driver killed in mid-run with %d units done: %d rows, none lost or doubled, %d computed twice"
+                        + " (%.1f%%)%n",
+                left, PROMPTS, twice, 100.0 * twice / PROMPTS);
     }
 
+    /** A program of someone else's, with the jar and the extension and nothing else: no option, no flag of the JVM. */
     @Test
     void sqlFunctionsWorkWithTheJarAndTheExtensionAlone() throws Exception {
-        String view = "CREATE TEMPORARY VIEW prompts USING json OPTIONS (path '%s')".formatted(prompts.toUri());
-        String query = "SELECT count(*) AS n, count(DISTINCT r.row_key) AS k, sum(r.generated_tokens) AS t FROM"
-                + " (SELECT llm_generate(prompt, map('max-tokens', '5')) AS r FROM prompts) WHERE r.status = 'ok'";
-        try (Child job = submit(
-                "submit-sql",
+        Path program = directory.resolve("foreign.jar");
+        String entry = ForeignProgram.class.getName().replace('.', '/') + ".class";
+        try (JarOutputStream jar = new JarOutputStream(Files.newOutputStream(program));
+                InputStream code = ForeignProgram.class.getClassLoader().getResourceAsStream(entry)) {
+            jar.putNextEntry(new ZipEntry(entry));
+            code.transferTo(jar);
+        }
+        List<String> command = List.of(
+                "org.apache.spark.deploy.SparkSubmit",
+                "--master",
                 master,
-                "sql",
-                "-e",
-                view,
-                "-e",
-                query,
-                "-e",
-                "SELECT round(llm_score('A saguaro is a cactus.').bits_per_byte, 1) > 0 AS scored")) {
+                "--jars",
+                Child.ASSEMBLY.toString(),
+                "--conf",
+                EXTENSION,
+                "--class",
+                ForeignProgram.class.getName(),
+                program.toString(),
+                "CREATE TEMPORARY VIEW prompts USING json OPTIONS (path '%s')".formatted(prompts.toUri()),
+                "SELECT count(*), count(DISTINCT r.row_key), sum(r.generated_tokens) FROM"
+                        + " (SELECT llm_generate(prompt, map('max-tokens', '5')) AS r FROM prompts) WHERE r.status = 'ok'",
+                "SELECT count(*) FROM prompts WHERE llm_score(prompt).bits_per_byte > 0 AND id IN"
+                        + " (SELECT id FROM prompts ORDER BY id LIMIT 7)",
+                "SELECT size(llm_embed('A saguaro is a cactus.').embedding) > 0");
+        try (Child job = Child.java("submit-foreign", "1g", Child.sparkClassPath(), command, Map.of())) {
             assertThat(job.await(LONG)).as(job.said()).isZero();
-            assertThat(job.said()).containsPattern("60 +60 +300").containsPattern("scored\\s+-+\\s+true");
+            assertThat(job.said()).contains("row: 60 | 60 | 300", "row: 7", "row: true");
         }
     }
 

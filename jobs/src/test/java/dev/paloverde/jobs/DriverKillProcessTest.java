@@ -21,7 +21,7 @@ import org.junit.jupiter.api.io.TempDir;
 /** Kills drivers without warning, at moments of chance, and runs them again. */
 @Tag("process")
 class DriverKillProcessTest {
-    private static final Duration LONG = Duration.ofMinutes(3);
+    private static final Duration LONG = Duration.ofMinutes(10);
     private static final int ROWS = 240;
     private static final int UNITS = 24;
     private static final int KILLS = 3;

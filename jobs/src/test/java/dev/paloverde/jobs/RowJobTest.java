@@ -327,9 +327,9 @@ class RowJobTest {
             assertThat(run()).isEqualTo(ExitCode.OK);
             assertThat(run()).isEqualTo(ExitCode.OK);
         }
-        assertThat(texts("a.jsonl")).containsExactlyInAnyOrder("ONE!", "TWO!");
-        assertThat(texts("a.csv")).containsExactlyInAnyOrder("THREE!", "FO,UR!");
-        assertThat(texts("a.tsv")).containsExactlyInAnyOrder("FIVE!");
+        assertThat(texts("out-a.jsonl")).containsExactlyInAnyOrder("ONE!", "TWO!");
+        assertThat(texts("out-a.csv")).containsExactlyInAnyOrder("THREE!", "FO,UR!");
+        assertThat(texts("out-a.tsv")).containsExactlyInAnyOrder("FIVE!");
 
         Path text = Files.writeString(directory.resolve("a.txt"), "line one\nline two\n");
         input.input = List.of(text.toString());
@@ -343,9 +343,46 @@ class RowJobTest {
                 .containsExactly("line one\nline two\n");
     }
 
-    private List<String> texts(String file) {
+    /** As long as Spark's reader can make rows of it, a line that is none in its format is a row, and is counted. */
+    @Test
+    void countsRowsThatAreMalformed() throws IOException {
+        Path jsonl = Files.writeString(
+                directory.resolve("a.jsonl"),
+                "{\"prompt\":\"one\",\"n\":1}\n{\"prompt\":\"cut sho\nnothing like it\n{\"prompt\":\"two\",\"n\":2}\n");
+        input.input = List.of(jsonl.toString());
+        assertThat(run()).isEqualTo(ExitCode.OK);
+        assertThat(lastManifest().input().rowsRead()).isEqualTo(4);
+        assertThat(lastManifest().input().rowsMalformed()).isEqualTo(2);
+        assertThat(lastManifest().results().rowsByStatus())
+                .containsEntry("ok", 2L)
+                .containsEntry("error", 2L);
+        assertThat(said.toString(StandardCharsets.UTF_8)).contains("2 of those rows are malformed");
+        assertThat(spark.read().parquet(output.output).columns()).contains("_corrupt_record");
+
+        // a schema that says nothing of malformed rows, and a value that is not of its type
+        output.output = directory.resolve("typed").toString();
+        input.schema = "prompt STRING, n INT";
+        Files.writeString(jsonl, "{\"prompt\":\"one\",\"n\":1}\n{\"prompt\":\"two\",\"n\":\"many\"}\n[\n");
+        assertThat(run()).isEqualTo(ExitCode.OK);
+        assertThat(lastManifest().input().rowsMalformed()).isEqualTo(2);
+        assertThat(spark.read().parquet(output.output).columns()).doesNotContain("_corrupt_record");
+
+        output.output = directory.resolve("csv").toString();
+        input.schema = null;
+        Path csv =
+                Files.writeString(directory.resolve("a.csv"), "prompt,n\nthree,3\nfour\nfive,5,and more\n\"six\",6\n");
+        input.input = List.of(csv.toString());
+        assertThat(run()).isEqualTo(ExitCode.OK);
+        assertThat(lastManifest().input().rowsRead()).isEqualTo(4);
+        assertThat(lastManifest().input().rowsMalformed()).isEqualTo(2);
+        assertThat(texts("csv")).containsExactlyInAnyOrder("THREE!", "FOUR!", "FIVE!", "SIX!");
+        assertThat(run()).isEqualTo(ExitCode.OK);
+        assertThat(lastManifest().plan().rowsDoneBefore()).isEqualTo(4);
+    }
+
+    private List<String> texts(String output) {
         return spark.read()
-                .parquet(directory.resolve("out-" + file).toString())
+                .parquet(directory.resolve(output).toString())
                 .select("text")
                 .as(Encoders.STRING())
                 .collectAsList();

@@ -119,6 +119,11 @@ record ShoutSteps(int loudness, int millis, String log) implements Steps {
         }
 
         @Override
+        public Readiness begin() {
+            return () -> {};
+        }
+
+        @Override
         public Dataset<Row> apply(Dataset<Row> rows) {
             Dataset<Row> keyed = rows.withColumn("__key", rowKey());
             StructType schema = keyed.schema();

@@ -21,6 +21,9 @@ public final class InputCount {
     /** Bytes of text of the selected rows. */
     public static final String BYTES = "bytes";
 
+    /** Rows of it, selected or not, that are not what its format wants. */
+    public static final String MALFORMED = "malformed";
+
     /** The first half of the selected rows' fingerprint: that of two files together is one xor the other. */
     public static final String FINGERPRINT_0 = "fingerprint_0";
 
@@ -36,15 +39,23 @@ public final class InputCount {
      * @param carried the carried columns
      * @param file where the row comes from
      * @param selected whether it is to be worked on
+     * @param malformed whether it is not what its format wants
      * @param bytes bytes of text the model will read
-     * @return {@link #FILE}, {@link #ROWS}, {@link #SELECTED}, {@link #BYTES} and the fingerprint, a row for each file
+     * @return {@link #FILE}, {@link #ROWS}, {@link #SELECTED}, {@link #MALFORMED}, {@link #BYTES} and the fingerprint, a
+     *     row for each file
      */
     public static Dataset<Row> byFile(
-            Dataset<Row> rows, Collection<String> carried, Column file, Column selected, Column bytes) {
+            Dataset<Row> rows,
+            Collection<String> carried,
+            Column file,
+            Column selected,
+            Column malformed,
+            Column bytes) {
         List<Column> identity = RowIdentity.columns(rows.schema(), carried);
         return rows.select(
                         file.as(FILE),
                         functions.coalesce(selected, functions.lit(false)).as(SELECTED),
+                        malformed.as(MALFORMED),
                         bytes.as(BYTES),
                         identity.get(0).as(FINGERPRINT_0),
                         identity.get(1).as(FINGERPRINT_1))
@@ -52,6 +63,7 @@ public final class InputCount {
                 .agg(
                         functions.count(functions.lit(1)).as(ROWS),
                         functions.count_if(functions.col(SELECTED)).as(SELECTED),
+                        functions.count_if(functions.col(MALFORMED)).as(MALFORMED),
                         functions
                                 .coalesce(
                                         functions.sum(functions.when(functions.col(SELECTED), functions.col(BYTES))),

@@ -66,6 +66,20 @@ public interface Step {
     /** {@return names of the result columns, whole numbers or arrays of them, that count tokens the model wrote} */
     List<String> tokensOut();
 
+    /** What a step keeps ready. */
+    interface Readiness extends AutoCloseable {
+        @Override
+        void close();
+    }
+
+    /**
+     * Begins to get ready in this JVM, in the background, what {@link #apply} will need in executors: for a driver that is
+     * the executor too. What goes wrong is said where rows need it.
+     *
+     * @return to be closed when the rows are done
+     */
+    Readiness begin();
+
     /**
      * Adds the results.
      *

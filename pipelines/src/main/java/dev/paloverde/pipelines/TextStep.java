@@ -25,6 +25,7 @@ public final class TextStep implements Step {
     private final Operation operation;
     private final TextSource source;
     private final TextOptions options;
+    private final SparkSession spark;
     private final Receipt receipt;
     private final StructType results;
     private final String model;
@@ -55,6 +56,7 @@ public final class TextStep implements Step {
 
     private TextStep(SparkSession spark, Operation operation, TextSource source, Map<String, String> call) {
         TextOptions input = TextOptions.input(source.input()).with(call);
+        this.spark = spark;
         this.operation = operation;
         this.source = source;
         this.options = source.choices().map(input::choices).orElse(input);
@@ -159,6 +161,11 @@ public final class TextStep implements Step {
     @Override
     public List<String> tokensOut() {
         return operation == Operation.GENERATE ? List.of("generated_tokens") : List.of();
+    }
+
+    @Override
+    public Readiness begin() {
+        return Paloverde.preload(spark, operation, options)::close;
     }
 
     @Override

@@ -4,6 +4,7 @@ import dev.paloverde.gpu.ErrorCode;
 import dev.paloverde.gpu.PaloverdeException;
 import dev.paloverde.gpu.decode.Receipt;
 import dev.paloverde.udfs.sql.Calls;
+import dev.paloverde.udfs.text.Preload;
 import dev.paloverde.udfs.text.RowColumns;
 import dev.paloverde.udfs.text.TextFunction;
 import dev.paloverde.udfs.text.TextModel;
@@ -94,6 +95,14 @@ public final class Paloverde {
                 operation,
                 Settings.resolve(operation, options.options(), Calls.session(spark)),
                 arguments(operation, options));
+    }
+
+    /**
+     * Begins to load the model of a call into this JVM, in the background, and keeps it until what it gives is closed.
+     * Worth its while in a driver that is the executor too: the model is there when the plan is.
+     */
+    public static Preload preload(SparkSession spark, Operation operation, TextOptions options) {
+        return Preload.begin(Settings.resolve(operation, options.options(), Calls.session(spark)));
     }
 
     private static List<Column> arguments(Operation operation, TextOptions options) {

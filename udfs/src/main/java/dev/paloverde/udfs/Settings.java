@@ -22,6 +22,7 @@ import java.util.Set;
 import java.util.SortedMap;
 import java.util.TreeMap;
 import java.util.stream.Collectors;
+import org.apache.commons.text.similarity.LevenshteinDistance;
 
 /**
  * Every option there is, and the values of them for one use. The same keys serve everywhere: as
@@ -487,26 +488,9 @@ public final class Settings implements Serializable {
     private static String nearest(String key, Collection<Setting<?>> among) {
         return among.stream()
                 .map(Setting::key)
-                .min(Comparator.comparingInt(candidate -> distance(key, candidate)))
+                .min(Comparator.comparingInt(
+                        candidate -> LevenshteinDistance.getDefaultInstance().apply(key, candidate)))
                 .orElseThrow();
-    }
-
-    /** The least number of insertions, deletions and substitutions that make one text the other (Levenshtein 1966). */
-    private static int distance(String from, String to) {
-        int[] row = new int[to.length() + 1];
-        for (int j = 0; j <= to.length(); j++) {
-            row[j] = j;
-        }
-        for (int i = 1; i <= from.length(); i++) {
-            int diagonal = row[0];
-            row[0] = i;
-            for (int j = 1; j <= to.length(); j++) {
-                int substituted = diagonal + (from.charAt(i - 1) == to.charAt(j - 1) ? 0 : 1);
-                diagonal = row[j];
-                row[j] = Math.min(substituted, Math.min(row[j], row[j - 1]) + 1);
-            }
-        }
-        return row[to.length()];
     }
 
     private void check() {

@@ -25,6 +25,11 @@ final class EngineMeter {
         return METERS.computeIfAbsent(spec, key -> new EngineMeter(engine.metrics()));
     }
 
+    /** Leaves uncounted what the engine has done so far, because it was for no task's rows. */
+    synchronized void forget(Engine engine) {
+        counted = engine.metrics();
+    }
+
     /** Counts what the engine has done and no task has counted. */
     synchronized void count(Engine engine, int places, BatchContext context) {
         EngineMetrics now = engine.metrics();

@@ -3,7 +3,6 @@ package dev.paloverde.udfs.text;
 import dev.paloverde.gpu.PaloverdeException;
 import dev.paloverde.gpu.decode.Engines;
 import java.util.function.IntConsumer;
-import org.apache.spark.SparkContext;
 import org.apache.spark.SparkEnv;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -17,6 +16,9 @@ final class LostDevice {
     /** Of an executor that left because its GPU was lost: EX_UNAVAILABLE of sysexits.h. */
     static final int EXIT_STATUS = 69;
 
+    /** What Spark calls the driver among the executors (org.apache.spark.SparkContext.DRIVER_IDENTIFIER). */
+    private static final String DRIVER = "driver";
+
     private static final Logger LOG = LoggerFactory.getLogger(LostDevice.class);
 
     private LostDevice() {}
@@ -28,9 +30,7 @@ final class LostDevice {
     }
 
     private static String executor() {
-        return SparkEnv.get() == null
-                ? SparkContext.DRIVER_IDENTIFIER()
-                : SparkEnv.get().executorId();
+        return SparkEnv.get() == null ? DRIVER : SparkEnv.get().executorId();
     }
 
     /**
@@ -38,7 +38,7 @@ final class LostDevice {
      * @param exit ends the process at once: what would be run at an orderly end may wait for the lost GPU
      */
     static void leave(String executor, PaloverdeException error, IntConsumer exit) {
-        if (executor.equals(SparkContext.DRIVER_IDENTIFIER())) {
+        if (executor.equals(DRIVER)) {
             return;
         }
         LOG.error(

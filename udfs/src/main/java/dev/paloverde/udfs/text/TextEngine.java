@@ -15,12 +15,14 @@ final class TextEngine implements AutoCloseable {
     private final SharedEngine shared;
     private final Engine engine;
     private final EngineMeter meter;
+    private final Feeders feeders;
     private final int places;
 
     private TextEngine(SharedEngine shared, EngineSpec spec) {
         this.shared = shared;
         this.engine = shared.engine();
         this.meter = EngineMeter.of(spec, engine);
+        this.feeders = Feeders.of(spec);
         this.places = shared.options().maxSequences();
     }
 
@@ -47,6 +49,16 @@ final class TextEngine implements AutoCloseable {
         return engine;
     }
 
+    /** {@return the tasks of this JVM that have rows for the engine} */
+    Feeders feeders() {
+        return feeders;
+    }
+
+    /** {@return how many sequences it works on at once} */
+    int places() {
+        return places;
+    }
+
     TextModel model() {
         return new TextModel(shared.directory());
     }
@@ -55,6 +67,11 @@ final class TextEngine implements AutoCloseable {
     String receipt(Operation operation, Settings settings) {
         return TextModel.receipt(shared.fingerprint(), shared.kernelsVersion(), settings, operation)
                 .digest();
+    }
+
+    /** See {@link EngineMeter#forget}. */
+    void forget() {
+        meter.forget(engine);
     }
 
     void count(BatchContext context) {

@@ -23,12 +23,15 @@ import org.apache.spark.sql.execution.arrow.ArrowWriter;
 import org.apache.spark.sql.types.StructType;
 import org.apache.spark.sql.util.ArrowUtils;
 import org.apache.spark.unsafe.types.UTF8String;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
- * A text function at work in a task: rows are read, tokenised and submitted as far ahead as the source has room, and
- * answered in order.
+ * A text function at work in a task: rows are read, tokenised and submitted as far ahead as the source has room and the
+ * task's place among the engine's {@link Feeders} allows, and answered in order.
  */
 final class TextRun<Q, A> implements BatchFunction.Run {
+    private static final Logger LOG = LoggerFactory.getLogger(TextRun.class);
     private static final int MESSAGE_CHARACTERS = 1000;
     private static final UTF8String OK = UTF8String.fromString("ok");
     private static final UTF8String TRUNCATED = UTF8String.fromString("truncated");
@@ -43,6 +46,7 @@ final class TextRun<Q, A> implements BatchFunction.Run {
     /** The rows of the batches taken and not answered, oldest first. */
     private final ArrayDeque<List<Row<Q, A>>> waiting = new ArrayDeque<>();
 
+    private int waitingRows;
     private List<Row<Q, A>> submitting;
 
     TextRun(TextEngine engine, RowFunction<Q, A> function, String receipt, StructType output, BatchContext context) {
@@ -59,6 +63,7 @@ final class TextRun<Q, A> implements BatchFunction.Run {
 
     @Override
     public Iterator<VectorSchemaRoot> apply(BatchSource batches) {
+        engine.feeders().join(this);
         return new Iterator<>() {
             @Override
             public boolean hasNext() {
@@ -67,7 +72,11 @@ final class TextRun<Q, A> implements BatchFunction.Run {
 
             @Override
             public VectorSchemaRoot next() {
-                while (batches.hasRoom() && batches.hasNext()) {
+                while (batches.hasRoom() && mayFeed()) {
+                    if (!batches.hasNext()) {
+                        engine.feeders().leave(TextRun.this);
+                        break;
+                    }
                     try (VectorSchemaRoot batch = batches.next()) {
                         submit(batch);
                     }
@@ -80,6 +89,11 @@ final class TextRun<Q, A> implements BatchFunction.Run {
         };
     }
 
+    /** Twice the engine's places are enough to keep it at work until this task comes back with more. */
+    private boolean mayFeed() {
+        return waitingRows < 2 * engine.places() || engine.feeders().isFirst(this);
+    }
+
     private void submit(VectorSchemaRoot batch) {
         submitting = new ArrayList<>(batch.getRowCount());
         for (int i = 0; i < batch.getRowCount(); i++) {
@@ -89,13 +103,18 @@ final class TextRun<Q, A> implements BatchFunction.Run {
             submitting.add(submit(key, inputs));
         }
         waiting.add(submitting);
+        waitingRows += submitting.size();
         submitting = null;
     }
 
     private Row<Q, A> submit(RowKey key, List<Object> inputs) {
         try {
             RowFunction.Prepared<Q> prepared = function.prepare(inputs);
-            return new Row<>(key, prepared, function.submit(engine.engine(), key, prepared.question()), null);
+            CompletableFuture<A> answer = function.submit(engine.engine(), key, prepared.question());
+            if (LOG.isTraceEnabled()) {
+                answer.thenRun(() -> LOG.trace("computed {}", key));
+            }
+            return new Row<>(key, prepared, answer, null);
         } catch (PaloverdeException e) {
             // a wait for the engine that was interrupted, because the task was killed
             context.checkAlive();
@@ -129,6 +148,7 @@ final class TextRun<Q, A> implements BatchFunction.Run {
             throw e;
         }
         waiting.remove();
+        waitingRows -= rows.size();
         engine.count(context);
         return batch;
     }
@@ -197,6 +217,7 @@ final class TextRun<Q, A> implements BatchFunction.Run {
 
     @Override
     public void close() {
+        engine.feeders().leave(this);
         try {
             if (submitting != null) {
                 waiting.add(submitting);
