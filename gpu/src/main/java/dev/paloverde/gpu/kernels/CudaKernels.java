@@ -65,6 +65,7 @@ public final class CudaKernels extends Kernels {
     private final Buffer indices;
 
     private CudaUpload upload;
+    private Thread user;
     private long launches;
 
     /**
@@ -123,6 +124,14 @@ public final class CudaKernels extends Kernels {
     /** {@return what this instance made and nobody has closed yet, in words; for tests that look for leaks} */
     public List<String> unclosed() {
         return books.stream().map(Resource::describe).sorted().toList();
+    }
+
+    /** The driver knows a thread's device, and the thread that uses the kernels may be another than the last. */
+    private void attach() {
+        if (user != Thread.currentThread()) {
+            device.attach();
+            user = Thread.currentThread();
+        }
     }
 
     Device device() {
@@ -341,6 +350,7 @@ public final class CudaKernels extends Kernels {
 
     @Override
     public void step(Object key, StepBatch batch, Runnable operations) {
+        attach();
         endUpload();
         int last = 0;
         for (int position : batch.positions()) {
@@ -595,7 +605,9 @@ public final class CudaKernels extends Kernels {
         return found;
     }
 
+    /** {@return an argument of an operation, as what it must be} Every operation begins with it, on whatever thread. */
     <T> T own(Object object, Class<T> type) {
+        attach();
         if (!type.isInstance(object)) {
             throw Shapes.wrong("the CUDA kernels cannot use " + object + "; make it with the same kernels");
         }
@@ -605,7 +617,7 @@ public final class CudaKernels extends Kernels {
     /** Gives everything back. What is still open is closed too, with a warning. */
     @Override
     public void close() {
-        device.attach();
+        attach();
         endUpload();
         if (!books.isEmpty()) {
             LOG.warn("closed before what they made, which is closed now: {}", unclosed());

@@ -48,5 +48,27 @@
  * </ul>
  *
  * What all this reaches, against what the CPU can do, stands in {@code bench/cpu/kernels.jsonl}.
+ *
+ * <h2>The CUDA implementation</h2>
+ *
+ * {@link dev.paloverde.gpu.kernels.CudaKernels} queues kernels on one stream of a {@link dev.paloverde.gpu.device.Device};
+ * only what gives numbers to the host waits. Its bits are its own ({@code version} says so), and a row's are the same
+ * whoever stands beside it: every output of a product is one chain of tensor-core products over ascending inputs, in
+ * whichever form of the kernel; attention takes keys in chunks by position and merges them in order; a norm has one tree of
+ * sums.
+ *
+ * <ul>
+ *   <li>{@code CudaStep} is the batch on the device, with sizes rounded up to powers of two; {@code CudaRecordings} keeps a
+ *       graph for each sizes, recorded the second time they come.
+ *   <li>{@code CudaMatrix} keeps bf16 weights in the tiles that the matrix units read, {@code CudaUpload} brings them there
+ *       from mapped files; {@code CudaTensor} is a residual in fp32 or an operand in bf16.
+ *   <li>{@code CudaProducts} chooses among the forms of a product by rows and outputs; {@code CudaHead} scores and chooses
+ *       tokens inside the product with the vocabulary.
+ *   <li>{@code CudaAttention} plans a step's attention once and runs it in each layer; {@code CudaRotary} has its angles.
+ *   <li>{@code CudaStaging} is the pinned memory that small things pass through.
+ * </ul>
+ *
+ * The kernels themselves, and what they promise, are in {@code gpu/src/main/cuda}: begin with the heads of {@code
+ * products.cuh} and {@code attention_paged.cuh}. What they reach stands in {@code bench/h200}.
  */
 package dev.paloverde.gpu.kernels;
