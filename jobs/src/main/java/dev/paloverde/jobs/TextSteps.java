@@ -8,6 +8,7 @@ import dev.paloverde.pipelines.Step;
 import dev.paloverde.pipelines.TextStep;
 import dev.paloverde.udfs.Operation;
 import dev.paloverde.udfs.Paloverde;
+import dev.paloverde.udfs.Settings;
 import dev.paloverde.udfs.TextOptions;
 import java.util.Arrays;
 import java.util.Collection;
@@ -21,6 +22,8 @@ import org.apache.spark.sql.types.DataType;
 import org.apache.spark.sql.types.StringType;
 import org.apache.spark.sql.types.StructField;
 import org.apache.spark.sql.types.StructType;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
  * Makes the step of one of Paloverde's functions, from what the command line says.
@@ -30,6 +33,8 @@ import org.apache.spark.sql.types.StructType;
  * @param settings by key, which win over those of the session
  */
 record TextSteps(Operation operation, Mapping mapping, Map<String, String> settings) implements Steps {
+    private static final Logger LOG = LoggerFactory.getLogger(TextSteps.class);
+
     @Override
     public Collection<String> reserved(SparkSession spark) {
         TextOptions options = TextOptions.input(mapping.part()).with(settings);
@@ -48,6 +53,7 @@ record TextSteps(Operation operation, Mapping mapping, Map<String, String> setti
                     "%s and --%s-template are both given; the %s comes from one of them"
                             .formatted(mapping.flag(), mapping.part(), mapping.part()));
         }
+        adviseOnGpus(spark);
         Optional<PromptTemplate> template = mapping.template().map(PromptTemplate::parse);
         template.ifPresent(parsed ->
                 parsed.columns().forEach(name -> named(input, name, "--" + mapping.part() + "-template")));
@@ -60,6 +66,15 @@ record TextSteps(Operation operation, Mapping mapping, Map<String, String> setti
                 new TextStep.TextSource(
                         mapping.part(), column, template.map(parsed -> parsed.rename(columns)), choices),
                 settings);
+    }
+
+    private void adviseOnGpus(SparkSession spark) {
+        String key = Settings.DEVICE.key();
+        String device = settings.getOrDefault(key, spark.conf().get("spark.paloverde." + key, ""));
+        if (device.equalsIgnoreCase(Settings.Device.CUDA.name())
+                && !spark.sparkContext().isLocal()) {
+            GpuScheduling.advice(spark.sparkContext().getConf()).forEach(LOG::warn);
+        }
     }
 
     private String textColumn(StructType input) {
