@@ -81,7 +81,7 @@ class MainTest {
         assertThat(said()).contains("3 rows", "NULL_INPUT: 1 rows", "manifest ");
 
         said.reset();
-        assertThat(run("generate", List.of("--max-tokens", "8", "--stop", "[\"\\n\"]")))
+        assertThat(run("generate", List.of("--resume", "--max-tokens", "8", "--stop", "[\"\\n\"]")))
                 .isZero();
         assertThat(said()).contains("0 rows (3 done before)");
         said.reset();
