@@ -49,23 +49,10 @@ final class CudaHead implements TokenChooser, AutoCloseable {
         return CHOOSE_ROWS;
     }
 
+    /** @param hidden at most {@link #SCORE_ROWS} rows */
     void score(CudaTensor hidden, CudaMatrix head, int[] targets, float[] logProbabilities, int[] best) {
-        for (int first = 0; first < hidden.rows(); first += SCORE_ROWS) {
-            score(hidden, first, Math.min(SCORE_ROWS, hidden.rows() - first), head, targets, logProbabilities, best);
-        }
-    }
-
-    private void score(
-            CudaTensor hidden,
-            int first,
-            int rows,
-            CudaMatrix head,
-            int[] targets,
-            float[] logProbabilities,
-            int[] best) {
-        if (first > 0) {
-            throw Shapes.wrong(hidden.rows() + " rows to score, and " + SCORE_ROWS + " at a time");
-        }
+        int rows = hidden.rows();
+        Shapes.atLeast(SCORE_ROWS, rows, "most rows to score at once", "rows");
         CudaStaging.Piece piece = kernels.staging().piece(4 * rows);
         for (int row = 0; row < rows; row++) {
             piece.bytes().putInt(4 * row, targets[row]);

@@ -33,7 +33,8 @@ public final class CudaKernels extends Kernels {
 
     private static final int CAPABILITY = 90;
     private static final int THREADS = 256;
-    private static final int STAGING_BYTES = 16 << 20;
+    /** Room for the block tables of a thousand sequences of 128 Ki positions. */
+    private static final int STAGING_BYTES = 64 << 20;
 
     /** The most rows that an operation outside of a step may have. */
     private static final int MOST_ROWS = 1 << 17;
