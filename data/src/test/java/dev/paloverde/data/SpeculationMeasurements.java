@@ -24,7 +24,7 @@ import java.util.List;
 import java.util.concurrent.CompletableFuture;
 
 /**
- * Measures what guessing ahead does with the sample models on this CPU, over the sample prompts, 64 tokens each. Prints a
+ * Measures what guessing ahead does with the sample models on this CPU, over the sample prompts, up to 64 tokens each. Prints a
  * JSON object a line. Run in the folder of this module, with what to measure, the commit and the date:
  *
  * <ul>
@@ -38,6 +38,7 @@ public final class SpeculationMeasurements {
     private static final ObjectMapper JSON = new ObjectMapper();
     private static final Path MODELS = Path.of("models");
     private static final int OUTPUT = 64;
+    private static final int PROMPTS = 100;
 
     private final String commit;
     private final String date;
@@ -84,7 +85,7 @@ public final class SpeculationMeasurements {
             requests.add(new GenerationRequest(
                     RowKey.of(prompt),
                     shared.tokenizer().encode(prompt),
-                    new Sampling(OUTPUT, temperature, 0, 1, 0, 1, List.of(), true, 1)));
+                    new Sampling(OUTPUT, temperature, 0, 1, 0, 1, List.of(), false, 1)));
         }
         return requests;
     }
@@ -103,10 +104,9 @@ public final class SpeculationMeasurements {
                 .fallback(Speculation.Fallback.DRAFT)
                 .pace(Speculation.Pace.ALWAYS);
         for (float temperature : new float[] {0, 0.3f, 0.6f, 0.9f, 1.2f}) {
-            int prompts = temperature == 0 ? 100 : 60;
             List<String> plain;
             try (SharedEngine shared = Engines.acquire(spec)) {
-                plain = generate(shared, requests(shared, temperature, prompts));
+                plain = generate(shared, requests(shared, temperature, PROMPTS));
             }
             Speculation uniform = ssd.fanOut(2, Speculation.Spread.UNIFORM);
             Speculation geometric = ssd.fanOut(2, Speculation.Spread.GEOMETRIC);
@@ -114,11 +114,11 @@ public final class SpeculationMeasurements {
                     List.of(geometric, uniform, uniform.rejection(1), uniform.rejection(0.5), geometric.rejection(0.5));
             for (Speculation speculation : cases) {
                 try (SharedEngine shared = acquire(spec, speculation)) {
-                    List<String> texts = generate(shared, requests(shared, temperature, prompts));
+                    List<String> texts = generate(shared, requests(shared, temperature, PROMPTS));
                     ObjectNode line = line("ssd-hit-rate", speculation);
                     ObjectNode of = (ObjectNode) line.get("case");
                     of.put("temperature", Math.round(temperature * 10) / 10.0);
-                    of.put("prompts", prompts);
+                    of.put("prompts", PROMPTS);
                     put(line, shared.engine().speculation());
                     line.put("identical", texts.equals(plain));
                     print(line);
@@ -227,9 +227,11 @@ public final class SpeculationMeasurements {
         try (SharedEngine shared = acquire(spec, speculation)) {
             List<GenerationRequest> requests = requests(shared, temperature, rows);
             for (int i = 0; i < times; i++) {
+                long tokens = shared.engine().metrics().decodeTokens();
                 long begin = System.nanoTime();
                 generate(shared, requests);
-                speed = requests.size() * OUTPUT * 1e9 / (System.nanoTime() - begin);
+                double seconds = (System.nanoTime() - begin) / 1e9;
+                speed = (shared.engine().metrics().decodeTokens() - tokens) / seconds;
             }
         }
         return speed;

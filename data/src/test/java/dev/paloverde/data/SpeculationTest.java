@@ -98,10 +98,11 @@ final class SpeculationTest {
         }
         Speculation ssd = Speculation.of(Speculation.Strategy.SSD, Speculation.Drafting.MODEL);
         for (int fanOut : new int[] {0, 1, 3, 8}) {
-            cases.add(Arguments.of(4, ssd.fanOut(fanOut, Speculation.Spread.GEOMETRIC)));
+            cases.add(Arguments.of(
+                    4, ssd.fanOut(fanOut, Speculation.Spread.GEOMETRIC).fallback(Speculation.Fallback.DRAFT)));
         }
         cases.add(Arguments.of(1, ssd.fallback(Speculation.Fallback.LOOKUP)));
-        cases.add(Arguments.of(32, ssd.fallback(Speculation.Fallback.DRAFT)));
+        cases.add(Arguments.of(32, ssd));
         cases.add(Arguments.of(32, Speculation.of(Speculation.Strategy.SSD, Speculation.Drafting.BOTH)));
         return cases.stream();
     }
@@ -116,7 +117,10 @@ final class SpeculationTest {
             assertThat(metrics.accepted()).isPositive();
             boolean ahead = always.strategy() == Speculation.Strategy.SSD && always.fanOut() > 0;
             assertThat(metrics.hits() > 0).isEqualTo(ahead);
-            if (always.drafter() == Speculation.Drafting.MODEL) {
+            // a lookup is right less often, and when it is asked is a matter of time
+            boolean model = always.strategy() == Speculation.Strategy.SPECULATIVE
+                    || always.fallback() == Speculation.Fallback.DRAFT;
+            if (model && always.drafter() == Speculation.Drafting.MODEL) {
                 assertThat(metrics.acceptedShare()).isGreaterThan(0.6);
             }
             if (ahead && always.fanOut() >= 3) {

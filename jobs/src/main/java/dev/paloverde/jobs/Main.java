@@ -1,6 +1,7 @@
 package dev.paloverde.jobs;
 
 import dev.paloverde.gpu.PaloverdeException;
+import java.lang.reflect.Constructor;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Optional;
@@ -26,6 +27,7 @@ import picocli.CommandLine.ParameterException;
             ChooseCommand.class,
             EmbedCommand.class,
             SqlCommand.class,
+            SsdModelCommand.class,
             DemoCommand.class,
             CommandLine.HelpCommand.class
         },
@@ -113,11 +115,11 @@ public final class Main {
     private record Commands(Terminal terminal, List<String> arguments) implements CommandLine.IFactory {
         @Override
         public <T> T create(Class<T> type) throws Exception {
-            if (SparkCommand.class.isAssignableFrom(type)) {
-                return type.cast(Arrays.stream(type.getDeclaredConstructors())
-                        .findFirst()
-                        .orElseThrow()
-                        .newInstance(terminal, arguments));
+            Class<?>[] needs = {Terminal.class, List.class};
+            for (Constructor<?> constructor : type.getDeclaredConstructors()) {
+                if (Arrays.equals(constructor.getParameterTypes(), needs)) {
+                    return type.cast(constructor.newInstance(terminal, arguments));
+                }
             }
             return CommandLine.defaultFactory().create(type);
         }

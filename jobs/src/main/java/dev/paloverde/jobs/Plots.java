@@ -9,6 +9,8 @@ import java.util.Map;
 import org.knowm.xchart.BitmapEncoder;
 import org.knowm.xchart.CategoryChart;
 import org.knowm.xchart.CategoryChartBuilder;
+import org.knowm.xchart.XYChart;
+import org.knowm.xchart.XYChartBuilder;
 import org.knowm.xchart.style.Styler;
 
 /** Pictures of results. */
@@ -39,6 +41,29 @@ final class Plots {
         List<String> names = new ArrayList<>(target.keySet());
         chart.addSeries("target", names, new ArrayList<>(target.values()));
         chart.addSeries("draft", names, names.stream().map(draft::get).toList());
+        BitmapEncoder.saveBitmap(chart, file.toString(), BitmapEncoder.BitmapFormat.PNG);
+    }
+
+    /**
+     * Draws lines over one axis.
+     *
+     * @param file a PNG
+     * @param x in rising order
+     * @param lines values for each x, by name
+     */
+    static void lines(Path file, String title, String xTitle, String yTitle, double[] x, Map<String, double[]> lines)
+            throws IOException {
+        XYChart chart = new XYChartBuilder()
+                .width(900)
+                .height(480)
+                .title(title)
+                .xAxisTitle(xTitle)
+                .yAxisTitle(yTitle)
+                .theme(Styler.ChartTheme.GGPlot2)
+                .build();
+        chart.getStyler().setLegendPosition(Styler.LegendPosition.InsideNW);
+        chart.getStyler().setMarkerSize(0);
+        lines.forEach((name, values) -> chart.addSeries(name, x, values));
         BitmapEncoder.saveBitmap(chart, file.toString(), BitmapEncoder.BitmapFormat.PNG);
     }
 

@@ -9,6 +9,7 @@ import static dev.paloverde.udfs.Setting.Scope.RESULT;
 
 import dev.paloverde.gpu.ErrorCode;
 import dev.paloverde.gpu.PaloverdeException;
+import dev.paloverde.gpu.decode.Speculation;
 import dev.paloverde.gpu.model.Pooling;
 import java.io.Serializable;
 import java.util.ArrayList;
@@ -17,6 +18,7 @@ import java.util.Collections;
 import java.util.Comparator;
 import java.util.EnumSet;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.Set;
 import java.util.SortedMap;
@@ -205,6 +207,27 @@ public final class Settings implements Serializable {
     public static final Setting<Long> SEED = Setting.seed(
             "seed", PROMPTED, "Random numbers are a function of it, of the row's content and of the position.");
 
+    /** When a proposed token is taken. */
+    public static final Setting<Speculation.Rule> SPECULATION_RULE = Setting.choice(
+            "speculation-rule",
+            Speculation.Rule.COUPLED,
+            RESULT,
+            PROMPTED,
+            "When a token that was guessed ahead is taken (see strategy): coupled, if it is the one that would be chosen"
+                    + " anyhow, so that results are the same bits with any strategy and without; or rejection, as speculative"
+                    + " sampling is published: other results of the same law. Then draft model, drafter,"
+                    + " speculation-tokens, fan-out and fan-out-spread are part of the receipt.");
+
+    /** The factor of Saguaro sampling. */
+    public static final Setting<Double> SPECULATION_RESIDUAL = Setting.decimal(
+            "speculation-residual",
+            1,
+            0,
+            1,
+            PROMPTED,
+            "With speculation-rule=rejection, what the draft model's weights of guessed tokens are multiplied with: less"
+                    + " than 1 makes more guesses right and fewer tokens accepted.");
+
     // Scoring
 
     /** Tokens in a scoring window. */
@@ -307,6 +330,75 @@ public final class Settings implements Serializable {
             ALL,
             "Tokens that may wait for admission to an engine before tasks wait too.");
 
+    /** Whether tokens are guessed ahead. */
+    public static final Setting<Speculation.Strategy> STRATEGY = Setting.choice(
+            "strategy",
+            Speculation.Strategy.AUTOREGRESSIVE,
+            RESOURCE,
+            ALL,
+            "How tokens are generated: autoregressive, one a step; speculative, a few are guessed and verified in one"
+                    + " step; ssd, while they are verified the next ones are guessed for the likely outcomes.");
+
+    /** Who guesses. */
+    public static final Setting<Speculation.Drafting> DRAFTER = Setting.choice(
+            "drafter",
+            Speculation.Drafting.MODEL,
+            RESOURCE,
+            ALL,
+            "Who guesses tokens: the draft-model; a lookup of what followed the last tokens earlier in prompt and output,"
+                    + " which needs no model; or both, for each row the one that was right more often.");
+
+    /** Where the draft model is. */
+    public static final Setting<String> DRAFT_MODEL = Setting.text(
+            "draft-model",
+            "as model; empty for none",
+            "",
+            RESOURCE,
+            ALL,
+            "A smaller model with the same tokenizer, which guesses tokens ahead: embedded:sample-draft for"
+                    + " embedded:sample-target. Its memory comes on top; its share of kv-memory grows with its layers.");
+
+    /** Tokens of a round. */
+    public static final Setting<Integer> SPECULATION_TOKENS = Setting.whole(
+            "speculation-tokens", 5, 1, 64, RESOURCE, ALL, "The most tokens guessed ahead of a row in a step.");
+
+    /** Guesses of an outcome. */
+    public static final Setting<Integer> FAN_OUT = Setting.whole(
+            "fan-out",
+            3,
+            0,
+            64,
+            RESOURCE,
+            ALL,
+            "With strategy=ssd, for how many outcomes of a step the next tokens are guessed: on average for each number"
+                    + " of tokens that can be accepted.");
+
+    /** How guesses are shared out. */
+    public static final Setting<Speculation.Spread> FAN_OUT_SPREAD = Setting.choice(
+            "fan-out-spread",
+            Speculation.Spread.GEOMETRIC,
+            RESOURCE,
+            ALL,
+            "Whether the numbers of accepted tokens get guesses by how likely they are, as measured, or all the same.");
+
+    /** What follows a wrong guess. */
+    public static final Setting<Speculation.Fallback> SPECULATION_FALLBACK = Setting.choice(
+            "speculation-fallback",
+            Speculation.Fallback.MEASURED,
+            RESOURCE,
+            ALL,
+            "With strategy=ssd, what a row gets whose outcome was not guessed: tokens of the draft model, for which all"
+                    + " wait; those of a lookup; or whichever gives more tokens in a second, as measured.");
+
+    /** Whether guessing has to pay. */
+    public static final Setting<Speculation.Pace> SPECULATION_PACE = Setting.choice(
+            "speculation-pace",
+            Speculation.Pace.MEASURED,
+            RESOURCE,
+            ALL,
+            "Whether tokens are guessed only while that gives more tokens in a second, as measured for each number of"
+                    + " rows in flight, or always. With speculation-rule=rejection it is always.");
+
     /** Rows of a batch. */
     public static final Setting<Integer> BATCH_ROWS =
             Setting.whole("batch-rows", 64, 1, 1 << 16, RESOURCE, ALL, "The most rows of an Arrow batch.");
@@ -362,6 +454,8 @@ public final class Settings implements Serializable {
             STOP,
             IGNORE_END,
             SEED,
+            SPECULATION_RULE,
+            SPECULATION_RESIDUAL,
             WINDOW,
             STRIDE,
             TOKEN_LOG_PROBABILITIES,
@@ -374,6 +468,14 @@ public final class Settings implements Serializable {
             PAGE_TOKENS,
             KV_MEMORY,
             MAX_QUEUED_TOKENS,
+            STRATEGY,
+            DRAFTER,
+            DRAFT_MODEL,
+            SPECULATION_TOKENS,
+            FAN_OUT,
+            FAN_OUT_SPREAD,
+            SPECULATION_FALLBACK,
+            SPECULATION_PACE,
             BATCH_ROWS,
             BATCH_BYTES,
             AHEAD_ROWS,
@@ -507,12 +609,46 @@ public final class Settings implements Serializable {
                                     .formatted(value(STRIDE), window)
                             + " have no context");
         }
+        if (value(STRATEGY) != Speculation.Strategy.AUTOREGRESSIVE) {
+            checkDrafter();
+        }
         if (!value(SYSTEM_PROMPT).isEmpty() && isSet(PROMPT_STYLE) && value(PROMPT_STYLE) != PromptStyle.CHAT) {
             throw new PaloverdeException(
                     ErrorCode.INVALID_OPTION,
                     "system-prompt is set and prompt-style is plain; set prompt-style=chat, or put the text into the"
                             + " prompt");
         }
+    }
+
+    private void checkDrafter() {
+        boolean lookup = value(DRAFTER) == Speculation.Drafting.LOOKUP;
+        if (lookup && value(STRATEGY) == Speculation.Strategy.SSD) {
+            throw new PaloverdeException(
+                    ErrorCode.INVALID_OPTION,
+                    "strategy is ssd and drafter lookup, which takes no time, so that there is nothing to do ahead; set"
+                            + " strategy=speculative, or drafter=model");
+        }
+        if (!lookup && value(DRAFT_MODEL).isEmpty()) {
+            throw new PaloverdeException(
+                    ErrorCode.INVALID_OPTION,
+                    "strategy is %s and there is no draft-model; name one with the model's tokenizer, or set"
+                                    .formatted(value(STRATEGY).name().toLowerCase(Locale.ROOT))
+                            + " strategy=speculative and drafter=lookup");
+        }
+    }
+
+    /** {@return how tokens are guessed ahead} */
+    public Speculation speculation() {
+        return new Speculation(
+                value(STRATEGY),
+                value(DRAFTER),
+                value(SPECULATION_TOKENS),
+                value(FAN_OUT),
+                value(FAN_OUT_SPREAD),
+                value(SPECULATION_FALLBACK),
+                value(SPECULATION_PACE),
+                value(SPECULATION_RULE),
+                value(SPECULATION_RESIDUAL));
     }
 
     /** {@return the value of a setting, its default if nobody has set it} */
@@ -541,6 +677,11 @@ public final class Settings implements Serializable {
             if (setting.scope() == RESULT && setting != MODEL && setting != DEVICE && setting != SEED) {
                 Object value = value(setting);
                 parameters.put(setting.key(), value instanceof Enum<?> ? value.toString() : value);
+            }
+        }
+        if (speculation().changesResults()) {
+            for (Setting<?> setting : List.of(DRAFTER, SPECULATION_TOKENS, FAN_OUT, FAN_OUT_SPREAD)) {
+                parameters.put(setting.key(), String.valueOf(value(setting)));
             }
         }
         return parameters;

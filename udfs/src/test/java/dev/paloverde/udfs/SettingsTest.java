@@ -11,6 +11,7 @@ import java.io.ObjectInputStream;
 import java.io.ObjectOutputStream;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.HashMap;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
@@ -92,6 +93,35 @@ class SettingsTest {
                 .containsEntry("temperature", 0.5)
                 .containsEntry("prompt-style", "PLAIN")
                 .doesNotContainKeys("batch-rows", "model", "seed", "pooling");
+    }
+
+    @Test
+    void guessingAheadIsPartOfTheReceiptOnlyWhereItChangesResults() {
+        Map<String, String> ahead = new HashMap<>(
+                Map.of("strategy", "ssd", "draft-model", "embedded:sample-draft", "speculation-tokens", "7"));
+        assertThat(generate(ahead, Map.of()).parameters(Operation.GENERATE))
+                .isEqualTo(generate(Map.of(), Map.of()).parameters(Operation.GENERATE));
+        ahead.put("speculation-rule", "rejection");
+        Map<String, Object> seven = generate(ahead, Map.of()).parameters(Operation.GENERATE);
+        ahead.put("speculation-tokens", "8");
+        assertThat(generate(ahead, Map.of()).parameters(Operation.GENERATE)).isNotEqualTo(seven);
+        ahead.put("speculation-tokens", "7");
+        ahead.put("speculation-fallback", "draft");
+        ahead.put("strategy", "speculative");
+        assertThat(generate(ahead, Map.of()).parameters(Operation.GENERATE)).isEqualTo(seven);
+    }
+
+    @Test
+    void whoGuessesMustBeThere() {
+        assertThatThrownBy(() -> generate(Map.of("strategy", "speculative"), Map.of()))
+                .hasMessageContaining("strategy is speculative and there is no draft-model")
+                .hasMessageContaining("drafter=lookup");
+        assertThatThrownBy(() -> generate(Map.of("strategy", "ssd", "drafter", "lookup"), Map.of()))
+                .hasMessageContaining("set strategy=speculative");
+        assertThat(generate(Map.of("strategy", "speculative", "drafter", "lookup"), Map.of())
+                        .speculation()
+                        .needsDraftModel())
+                .isFalse();
     }
 
     @Test

@@ -21,5 +21,19 @@ public enum BatchCounter {
     /** Sequences in the engine's steps, summed over the steps. */
     SEQUENCE_STEPS,
     /** Sequences that the engine's steps had places for, summed over the steps. */
-    SEQUENCE_PLACES
+    SEQUENCE_PLACES,
+    /** Tokens guessed ahead and verified. */
+    PROPOSED_TOKENS,
+    /** How many of them were right. */
+    ACCEPTED_TOKENS,
+    /** Rounds of a row whose tokens had been drafted during the step before. */
+    FORESEEN_ROUNDS,
+    /** Rounds of a row whose outcome had been guessed, and guessed wrong. */
+    UNFORESEEN_ROUNDS,
+    /** Nanoseconds that the engine waited for proposals. */
+    DRAFT_NANOS,
+    /** Nanoseconds of drafting ahead. */
+    AHEAD_NANOS,
+    /** How much of that lay inside a step. */
+    OVERLAP_NANOS
 }

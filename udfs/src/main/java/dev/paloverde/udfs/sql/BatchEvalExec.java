@@ -122,6 +122,13 @@ public final class BatchEvalExec extends SparkPlan implements UnaryExecNode {
             made.put("occupancy", SQLMetrics.createAverageMetric(context, "engine batch occupancy, percent"));
             made.put("engineTime", SQLMetrics.createNanoTimingMetric(context, "engine time", -1L));
             made.put("waitTime", SQLMetrics.createNanoTimingMetric(context, "wait time", -1L));
+            made.put("proposedTokens", SQLMetrics.createMetric(context, "tokens guessed ahead"));
+            made.put("acceptedTokens", SQLMetrics.createMetric(context, "tokens guessed right"));
+            made.put("foreseenRounds", SQLMetrics.createMetric(context, "outcomes foreseen"));
+            made.put("unforeseenRounds", SQLMetrics.createMetric(context, "outcomes not foreseen"));
+            made.put("draftTime", SQLMetrics.createNanoTimingMetric(context, "draft time", -1L));
+            made.put("aheadTime", SQLMetrics.createNanoTimingMetric(context, "draft time during steps", -1L));
+            made.put("overlap", SQLMetrics.createAverageMetric(context, "draft time inside steps, percent"));
             metrics = Scala.map(made);
         }
         return metrics;
@@ -260,7 +267,13 @@ public final class BatchEvalExec extends SparkPlan implements UnaryExecNode {
                 case TOKENS_OUT -> "tokensOut";
                 case WAIT_NANOS -> "waitTime";
                 case ENGINE_NANOS -> "engineTime";
-                case SEQUENCE_STEPS, SEQUENCE_PLACES -> null;
+                case PROPOSED_TOKENS -> "proposedTokens";
+                case ACCEPTED_TOKENS -> "acceptedTokens";
+                case FORESEEN_ROUNDS -> "foreseenRounds";
+                case UNFORESEEN_ROUNDS -> "unforeseenRounds";
+                case DRAFT_NANOS -> "draftTime";
+                case AHEAD_NANOS -> "aheadTime";
+                case SEQUENCE_STEPS, SEQUENCE_PLACES, OVERLAP_NANOS -> null;
             };
             if (metric != null) {
                 metrics.get(metric).add(amount);
@@ -281,6 +294,10 @@ public final class BatchEvalExec extends SparkPlan implements UnaryExecNode {
             long places = total(BatchCounter.SEQUENCE_PLACES);
             if (places > 0) {
                 metrics.get("occupancy").set(100.0 * total(BatchCounter.SEQUENCE_STEPS) / places);
+            }
+            long ahead = total(BatchCounter.AHEAD_NANOS);
+            if (ahead > 0) {
+                metrics.get("overlap").set(100.0 * total(BatchCounter.OVERLAP_NANOS) / ahead);
             }
         }
 

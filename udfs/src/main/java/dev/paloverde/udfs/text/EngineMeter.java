@@ -3,6 +3,7 @@ package dev.paloverde.udfs.text;
 import dev.paloverde.gpu.decode.Engine;
 import dev.paloverde.gpu.decode.EngineMetrics;
 import dev.paloverde.gpu.decode.EngineSpec;
+import dev.paloverde.gpu.decode.SpeculationMetrics;
 import dev.paloverde.udfs.arrow.BatchContext;
 import dev.paloverde.udfs.arrow.BatchCounter;
 import java.util.concurrent.ConcurrentHashMap;
@@ -16,13 +17,15 @@ final class EngineMeter {
     private static final EngineMetrics NOTHING = new EngineMetrics(0, 0, 0, 0, 0, 0, 0, 0);
 
     private EngineMetrics counted;
+    private SpeculationMetrics speculated;
 
-    private EngineMeter(EngineMetrics counted) {
+    private EngineMeter(EngineMetrics counted, SpeculationMetrics speculated) {
         this.counted = counted;
+        this.speculated = speculated;
     }
 
     static EngineMeter of(EngineSpec spec, Engine engine) {
-        return METERS.computeIfAbsent(spec, key -> new EngineMeter(engine.metrics()));
+        return METERS.computeIfAbsent(spec, key -> new EngineMeter(engine.metrics(), engine.speculation()));
     }
 
     /** Leaves uncounted what the engine has done so far, because it was for no task's rows. */
@@ -34,10 +37,27 @@ final class EngineMeter {
     synchronized void count(Engine engine, int places, BatchContext context) {
         EngineMetrics now = engine.metrics();
         // an engine that was loaded again begins from nothing
-        EngineMetrics before = now.steps() < counted.steps() ? NOTHING : counted;
+        boolean again = now.steps() < counted.steps();
+        EngineMetrics before = again ? NOTHING : counted;
+        SpeculationMetrics speculation = engine.speculation();
+        countSpeculation(speculation.since(again ? SpeculationMetrics.NONE : speculated), context);
         counted = now;
+        speculated = speculation;
         context.count(BatchCounter.ENGINE_NANOS, Math.max(0, now.stepNanos() - before.stepNanos()));
         context.count(BatchCounter.SEQUENCE_STEPS, Math.max(0, now.sequenceSteps() - before.sequenceSteps()));
         context.count(BatchCounter.SEQUENCE_PLACES, places * Math.max(0, now.steps() - before.steps()));
+    }
+
+    private static void countSpeculation(SpeculationMetrics done, BatchContext context) {
+        if (done.proposed() <= 0) {
+            return;
+        }
+        context.count(BatchCounter.PROPOSED_TOKENS, Math.max(0, done.proposed()));
+        context.count(BatchCounter.ACCEPTED_TOKENS, Math.max(0, done.accepted()));
+        context.count(BatchCounter.FORESEEN_ROUNDS, Math.max(0, done.hits()));
+        context.count(BatchCounter.UNFORESEEN_ROUNDS, Math.max(0, done.misses()));
+        context.count(BatchCounter.DRAFT_NANOS, Math.max(0, done.draftNanos()));
+        context.count(BatchCounter.AHEAD_NANOS, Math.max(0, done.aheadNanos()));
+        context.count(BatchCounter.OVERLAP_NANOS, Math.max(0, done.overlapNanos()));
     }
 }

@@ -39,8 +39,13 @@ final class TextEngine implements AutoCloseable {
                 settings.value(Settings.PAGE_TOKENS),
                 settings.value(Settings.KV_MEMORY),
                 settings.value(Settings.MAX_QUEUED_TOKENS));
-        EngineSpec spec =
-                new EngineSpec(TextModel.path(settings), TaskDevice.of(settings), TextModel.threads(settings), options);
+        EngineSpec spec = new EngineSpec(
+                TextModel.path(settings),
+                TaskDevice.of(settings),
+                TextModel.threads(settings),
+                options,
+                settings.speculation(),
+                TextModel.draft(settings));
         String fingerprint = settings.value(Settings.MODEL_FINGERPRINT);
         return new TextEngine(fingerprint.isEmpty() ? Engines.acquire(spec) : Engines.acquire(spec, fingerprint), spec);
     }
@@ -65,7 +70,8 @@ final class TextEngine implements AutoCloseable {
 
     /** {@return the digest of what every result of these settings depends on besides its row} */
     String receipt(Operation operation, Settings settings) {
-        return TextModel.receipt(shared.fingerprint(), shared.kernelsVersion(), settings, operation)
+        return TextModel.receipt(
+                        shared.fingerprint(), shared.draftFingerprint(), shared.kernelsVersion(), settings, operation)
                 .digest();
     }
 

@@ -7,11 +7,14 @@ import dev.paloverde.gpu.kernels.Devices;
 import dev.paloverde.gpu.model.ModelDirectory;
 import dev.paloverde.gpu.model.Tokenizer;
 import dev.paloverde.udfs.Operation;
+import dev.paloverde.udfs.Setting;
 import dev.paloverde.udfs.Settings;
 import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Locale;
+import java.util.Optional;
+import java.util.SortedMap;
 import org.apache.hadoop.conf.Configuration;
 import org.apache.spark.SparkEnv;
 import org.apache.spark.deploy.SparkHadoopUtil;
@@ -24,7 +27,18 @@ import org.apache.spark.deploy.SparkHadoopUtil;
 public record TextModel(ModelDirectory directory) {
     /** {@return the local directory of the model of some settings, after bringing it here where it lies elsewhere} */
     static Path path(Settings settings) {
-        return new ModelStore(settings.value(Settings.CACHE_DIRECTORY), hadoop()).find(settings.value(Settings.MODEL));
+        return find(settings, Settings.MODEL);
+    }
+
+    /** {@return the local directory of the draft model of some settings, if they ask for one} */
+    static Optional<Path> draft(Settings settings) {
+        return settings.speculation().needsDraftModel()
+                ? Optional.of(find(settings, Settings.DRAFT_MODEL))
+                : Optional.empty();
+    }
+
+    private static Path find(Settings settings, Setting<String> which) {
+        return new ModelStore(settings.value(Settings.CACHE_DIRECTORY), hadoop()).find(settings.value(which));
     }
 
     private static Configuration hadoop() {
@@ -50,16 +64,28 @@ public record TextModel(ModelDirectory directory) {
      */
     public static Receipt receipt(Settings settings, Operation operation) {
         try (ModelDirectory directory = ModelDirectory.open(path(settings))) {
-            return receipt(directory.fingerprint(), Devices.version(device(settings)), settings, operation);
+            String draft = "";
+            if (settings.speculation().changesResults() && draft(settings).isPresent()) {
+                try (ModelDirectory drafting =
+                        ModelDirectory.open(draft(settings).get())) {
+                    draft = drafting.fingerprint();
+                }
+            }
+            return receipt(directory.fingerprint(), draft, Devices.version(device(settings)), settings, operation);
         }
     }
 
-    static Receipt receipt(String fingerprint, String kernels, Settings settings, Operation operation) {
+    /** @param draft fingerprint of the draft model; counts only where results depend on it */
+    static Receipt receipt(String fingerprint, String draft, String kernels, Settings settings, Operation operation) {
+        SortedMap<String, Object> parameters = settings.parameters(operation);
+        if (settings.speculation().changesResults()) {
+            parameters.put("draft-fingerprint", draft);
+        }
         return new Receipt(
                 fingerprint,
                 kernels,
                 operation.toString(),
-                settings.parameters(operation),
+                parameters,
                 operation == Operation.GENERATE ? settings.value(Settings.SEED) : 0,
                 "as-stored");
     }

@@ -93,6 +93,26 @@ class ModelFunctionsTest {
         }
     }
 
+    @Test
+    void guessingAheadChangesNothingButSpeed() {
+        String call = "SELECT prompt, g.* FROM (SELECT prompt, llm_generate(prompt,"
+                + " map('max-tokens', '24', 'temperature', '0.8', 'seed', '7'%s)) AS g FROM prompts)";
+        String draft = ", 'draft-model', 'embedded:sample-draft', 'speculation-pace', 'always'";
+        Map<String, Row> plain = byPrompt(call.formatted(""));
+        assertThat(byPrompt(call.formatted(draft + ", 'strategy', 'ssd', 'drafter', 'both'")))
+                .isEqualTo(plain);
+        assertThat(byPrompt(call.formatted(", 'strategy', 'speculative', 'drafter', 'lookup'")))
+                .isEqualTo(plain);
+        String rejection = draft + ", 'strategy', 'ssd', 'speculation-rule', 'rejection'";
+        Map<String, Row> others = byPrompt(call.formatted(rejection));
+        assertThat(others.values()).allMatch(row -> row.<String>getAs("status").equals("ok"));
+        String receipt = plain.values().iterator().next().getAs("receipt");
+        assertThat(others.values())
+                .noneMatch(row -> row.<String>getAs("receipt").equals(receipt));
+        assertThat(byPrompt(call.formatted(rejection + ", 'max-sequences', '1'")))
+                .isEqualTo(others);
+    }
+
     private static String receipt(String options) {
         return spark.sql("SELECT llm_generate(CAST(NULL AS STRING)" + options + ").receipt")
                 .head()
