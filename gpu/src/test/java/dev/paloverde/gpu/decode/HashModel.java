@@ -12,6 +12,7 @@ import dev.paloverde.gpu.kernels.Matrix;
 import dev.paloverde.gpu.kernels.Rotary;
 import dev.paloverde.gpu.kernels.StepBatch;
 import dev.paloverde.gpu.kernels.Tensor;
+import dev.paloverde.gpu.kernels.TokenChooser;
 import dev.paloverde.gpu.kernels.Weights;
 import dev.paloverde.gpu.model.LanguageModel;
 import dev.paloverde.gpu.model.Tokenizer;
@@ -74,6 +75,17 @@ class HashModel implements LanguageModel {
                 model,
                 new ByteTokenizer(),
                 new int[] {END});
+    }
+
+    /** As a device does that chooses tokens where the logits are. */
+    static LoadedModel choosing(HashModel model) {
+        HashKernels kernels = new HashKernels(0) {
+            @Override
+            public Optional<TokenChooser> chooser() {
+                return Optional.of(new HashChooser(this));
+            }
+        };
+        return new LoadedModel(kernels, model, new ByteTokenizer(), new int[] {END});
     }
 
     /** With a draft model whose logits are this one's plus noise that is a hash of the tokens too. */
@@ -395,6 +407,42 @@ class HashModel implements LanguageModel {
 
         @Override
         public void close() {}
+    }
+
+    /** Says what {@link TokenChooser} says, in the plainest way. */
+    private record HashChooser(HashKernels kernels) implements TokenChooser {
+        @Override
+        public int rows() {
+            return 5;
+        }
+
+        @Override
+        public void choose(Tensor hidden, Matrix head, Draws draws, int[] tokens, float[] logProbabilities) {
+            float[] logits = new float[hidden.rows() * VOCABULARY];
+            kernels.logits(hidden, head, logits);
+            for (int row = 0; row < hidden.rows(); row++) {
+                int from = row * VOCABULARY;
+                double best = Double.NEGATIVE_INFINITY;
+                for (int token = 0; token < VOCABULARY; token++) {
+                    float temperature = draws.temperatures()[row];
+                    double value = temperature == 0
+                            ? logits[from + token]
+                            : logits[from + token] / (double) temperature
+                                    + RowNoise.gumbel(Philox.bits(
+                                            token,
+                                            draws.positions()[row],
+                                            draws.purpose(),
+                                            draws.streams()[row],
+                                            draws.keys0()[row],
+                                            draws.keys1()[row]));
+                    if (value > best) {
+                        best = value;
+                        tokens[row] = token;
+                    }
+                }
+                logProbabilities[row] = (float) logProbability(logits, from, tokens[row]);
+            }
+        }
     }
 
     private static class HashKernels extends Kernels {

@@ -18,7 +18,9 @@ class HostNumbersTest {
         short below = (short) (Float.floatToRawIntBits(number) >>> 16);
         short above = (short) (below + 1);
         double toBelow = Math.abs((double) number - bf16(below));
-        double toAbove = Float.isInfinite(bf16(above)) ? 0x1p120 : Math.abs((double) number - bf16(above));
+        // what comes after the largest number rounds to infinity as if it were 2^128
+        double next = Float.isInfinite(bf16(above)) ? Math.copySign(0x1p128, number) : bf16(above);
+        double toAbove = Math.abs(number - next);
         if (toBelow < toAbove) {
             assertThat(rounded).isEqualTo(below);
         } else if (toAbove < toBelow) {
