@@ -59,7 +59,8 @@ public final class TextStep implements Step {
         this.spark = spark;
         this.operation = operation;
         this.source = source;
-        this.options = source.choices().map(input::choices).orElse(input);
+        TextOptions asked = source.choices().map(input::choices).orElse(input);
+        this.options = asked.with(Settings.DEVICE, Paloverde.device(spark, operation, asked));
         this.receipt = Paloverde.receipt(spark, operation, options);
         this.results = Paloverde.results(spark, operation, options);
         Settings settings = Settings.resolve(operation, call, session(spark));

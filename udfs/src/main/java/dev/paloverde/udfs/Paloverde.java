@@ -75,6 +75,14 @@ public final class Paloverde {
         return TextModel.receipt(Settings.resolve(operation, options.options(), Calls.session(spark)), operation);
     }
 
+    /**
+     * {@return the device of a call: {@code cpu} or {@code cuda}, where it says {@code auto} what this host has} A job gives it
+     * to its tasks, so that they compute on what its receipt says.
+     */
+    public static String device(SparkSession spark, Operation operation, TextOptions options) {
+        return TextModel.deviceHere(Settings.resolve(operation, options.options(), Calls.session(spark)));
+    }
+
     /** {@return the columns that a call adds, in order, under the names they have where the input has none of them} */
     public static StructType results(SparkSession spark, Operation operation, TextOptions options) {
         return new TextFunction(operation, Settings.resolve(operation, options.options(), Calls.session(spark)))

@@ -51,7 +51,9 @@
  * Gumbel variable that {@code RowNoise} makes from seed, row key, position and token with {@code Philox}. This has exactly
  * the law of sampling from the softmax, needs no state, and lets a second model propose with the very same noise.
  * Exponentials come from {@code Softmax}, logarithms from {@link java.lang.StrictMath}: no bit depends on the
- * just-in-time compiler. {@code StopTexts} watches the decoded output.
+ * just-in-time compiler. A device that has a {@link dev.paloverde.gpu.kernels.TokenChooser} chooses by the same rule where its
+ * logits are, for sequences without filters and penalties; for others their logits come to the host. {@code StopTexts}
+ * watches the decoded output.
  *
  * <h2>Guessing ahead</h2>
  *

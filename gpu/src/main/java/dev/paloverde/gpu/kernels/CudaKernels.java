@@ -76,13 +76,11 @@ public final class CudaKernels extends Kernels {
     CudaKernels(int ordinal) {
         device = Device.open(ordinal);
         device.attach();
-        if (device.capability() != CAPABILITY) {
-            String found = device.name() + " has compute capability " + device.capability() / 10 + "."
-                    + device.capability() % 10;
+        try {
+            requireKernelsFor(device);
+        } catch (PaloverdeException e) {
             device.close();
-            throw new PaloverdeException(
-                    ErrorCode.DEVICE_UNAVAILABLE,
-                    found + ", and the kernels are built for 9.0 (H100, H200); use such a GPU, or set device to cpu");
+            throw e;
         }
         stream = device.stream();
         staging = new CudaStaging(device, stream, STAGING_BYTES);
@@ -104,6 +102,16 @@ public final class CudaKernels extends Kernels {
         }
         piece.send(numbers, 0);
         staging.synchronize();
+    }
+
+    /** @throws PaloverdeException {@code DEVICE_UNAVAILABLE} for a GPU that the kernels are not built for */
+    static void requireKernelsFor(Device device) {
+        if (device.capability() != CAPABILITY) {
+            throw new PaloverdeException(
+                    ErrorCode.DEVICE_UNAVAILABLE,
+                    "%s has compute capability %d.%d, and the kernels are built for 9.0 (H100, H200); use such a GPU, or set device to cpu"
+                            .formatted(device.name(), device.capability() / 10, device.capability() % 10));
+        }
     }
 
     private Module module(String family) {

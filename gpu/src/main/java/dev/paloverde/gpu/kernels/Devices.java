@@ -3,6 +3,7 @@ package dev.paloverde.gpu.kernels;
 import dev.paloverde.gpu.ErrorCode;
 import dev.paloverde.gpu.PaloverdeException;
 import dev.paloverde.gpu.device.Device;
+import java.util.Optional;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
@@ -58,8 +59,38 @@ public final class Devices {
             ordinal(device);
             return CudaKernels.VERSION;
         }
-        try (Kernels kernels = open(device, 1)) {
-            return kernels.version();
+        return version(resolve(device));
+    }
+
+    /**
+     * {@return what {@code auto} is on this host, {@code cuda} or {@code cpu}; any other device as it is} Who plans for other
+     * hosts says what it found, so that all compute on the same.
+     *
+     * @param device as in {@link #open}
+     */
+    public static String resolve(String device) {
+        if (!device.equals("auto")) {
+            return device;
+        }
+        Optional<String> obstacle = obstacle();
+        obstacle.ifPresent(Devices::sayOnce);
+        return obstacle.isEmpty() ? "cuda" : "cpu";
+    }
+
+    /** {@return why the first GPU cannot be used, and what to do about it; empty if it can} */
+    private static Optional<String> obstacle() {
+        Optional<String> obstacle = Device.obstacle();
+        if (obstacle.isPresent()) {
+            return obstacle;
+        }
+        try (Device device = Device.open(0)) {
+            CudaKernels.requireKernelsFor(device);
+            return Optional.empty();
+        } catch (PaloverdeException e) {
+            if (e.code() != ErrorCode.DEVICE_UNAVAILABLE) {
+                throw e;
+            }
+            return Optional.of(e.getMessage());
         }
     }
 
@@ -75,22 +106,18 @@ public final class Devices {
     }
 
     private static Kernels openBest(int threads) {
-        String reason = Device.obstacle().orElse(null);
-        if (reason == null) {
-            try {
-                return new CudaKernels(0);
-            } catch (PaloverdeException e) {
-                if (e.code() != ErrorCode.DEVICE_UNAVAILABLE) {
-                    throw e;
-                }
-                reason = e.getMessage();
-            }
+        Optional<String> obstacle = obstacle();
+        if (obstacle.isEmpty()) {
+            return new CudaKernels(0);
         }
-        Kernels kernels = openCpu(threads);
+        sayOnce(obstacle.orElseThrow());
+        return openCpu(threads);
+    }
+
+    private static void sayOnce(String obstacle) {
         if (!SAID.getAndSet(true)) {
-            LOG.info("device auto: {}, since no GPU can be used: {}", kernels.description(), reason);
+            LOG.info("device auto: the CPU, since no GPU can be used: {}", obstacle);
         }
-        return kernels;
     }
 
     private static Kernels openCpu(int threads) {

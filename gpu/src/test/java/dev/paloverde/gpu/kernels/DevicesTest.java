@@ -42,6 +42,16 @@ class DevicesTest {
     }
 
     @Example
+    void settlesWhatAutoIs() {
+        assertThat(Devices.resolve("auto")).isIn("cpu", "cuda");
+        if (Device.obstacle().isPresent()) {
+            assertThat(Devices.resolve("auto")).isEqualTo("cpu");
+        }
+        assertThat(Devices.version("auto")).isEqualTo(Devices.version(Devices.resolve("auto")));
+        assertThat(Devices.resolve("cuda:2")).isEqualTo("cuda:2");
+    }
+
+    @Example
     void refusesWhatItDoesNotKnow() {
         assertFails(() -> Devices.open("tpu", 1), ErrorCode.INVALID_OPTION, "\"tpu\"", "auto, cpu, cuda");
         assertFails(() -> Devices.open("cuda:", 1), ErrorCode.INVALID_OPTION, "\"cuda:\"");

@@ -51,6 +51,11 @@ public record TextModel(ModelDirectory directory) {
         return settings.value(Settings.DEVICE).name().toLowerCase(Locale.ROOT);
     }
 
+    /** {@return the device of some settings, and where they leave it open what this host has} */
+    public static String deviceHere(Settings settings) {
+        return Devices.resolve(device(settings));
+    }
+
     static int threads(Settings settings) {
         int threads = settings.value(Settings.THREADS);
         return threads == 0 ? Runtime.getRuntime().availableProcessors() : threads;
