@@ -1,0 +1,12 @@
+/**
+ * What makes a training corpus of many documents: Dataset in, Dataset out.
+ *
+ * <p>The tour: texts are compared by their {@code Words}, a form without case, punctuation and spacing.
+ * {@link dev.paloverde.pipelines.corpus.Deduplication} finds documents that stand in the corpus already. It drops those
+ * that say the same, and hands the rest to {@code NearDuplicates}: {@link dev.paloverde.pipelines.corpus.MinHash} gives
+ * each text a signature, each band of a signature a bucket, each bucket pairs, which
+ * {@link dev.paloverde.pipelines.corpus.Verification} may look at; and
+ * {@link dev.paloverde.pipelines.corpus.Components} makes clusters of pairs. Each step is a sort and one pass over it
+ * that remembers a row or two, so neither a bucket nor a cluster is ever in memory as a whole.
+ */
+package dev.paloverde.pipelines.corpus;
