@@ -1,6 +1,7 @@
 package dev.paloverde.pipelines.corpus;
 
 import java.lang.Character.UnicodeScript;
+import java.nio.charset.StandardCharsets;
 import java.text.Normalizer;
 import java.util.Arrays;
 import org.apache.spark.sql.catalyst.expressions.XXH64;
@@ -80,7 +81,7 @@ final class Words {
 
     /** {@return words from one to before another, as they are compared} */
     String text(int from, int to) {
-        return new String(bytes, starts[from], end(to - 1) - starts[from], java.nio.charset.StandardCharsets.UTF_8);
+        return new String(bytes, starts[from], end(to - 1) - starts[from], StandardCharsets.UTF_8);
     }
 
     private long hash(int from, int to, long seed) {

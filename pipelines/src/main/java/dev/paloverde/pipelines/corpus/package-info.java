@@ -8,5 +8,10 @@
  * {@link dev.paloverde.pipelines.corpus.Verification} may look at; and
  * {@link dev.paloverde.pipelines.corpus.Components} makes clusters of pairs. Each step is a sort and one pass over it
  * that remembers a row or two, so neither a bucket nor a cluster is ever in memory as a whole.
+ *
+ * <p>What a text is worth: {@link dev.paloverde.pipelines.corpus.TextRepair} and
+ * {@link dev.paloverde.pipelines.corpus.PersonalData} change it, {@link dev.paloverde.pipelines.corpus.QualitySignals} are
+ * columns, {@link dev.paloverde.pipelines.corpus.QualityRules} judge by them, and
+ * {@link dev.paloverde.pipelines.corpus.Decontamination} finds parts of evaluation sets in it.
  */
 package dev.paloverde.pipelines.corpus;
