@@ -25,6 +25,7 @@ import picocli.CommandLine.ParameterException;
             ScoreCommand.class,
             ChooseCommand.class,
             EmbedCommand.class,
+            CorpusCommand.class,
             SqlCommand.class,
             DemoCommand.class,
             CommandLine.HelpCommand.class

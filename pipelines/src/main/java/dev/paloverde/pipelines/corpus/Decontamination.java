@@ -102,6 +102,12 @@ public final class Decontamination {
                 .lt(size));
     }
 
+    /** {@return how many words it looks for} */
+    @Override
+    public String toString() {
+        return words + " words";
+    }
+
     private static LongSet hashes(Dataset<Row> wanted) {
         LongSet hashes = new LongSet();
         Iterator<Row> ngrams = wanted.select(HASH).toLocalIterator();

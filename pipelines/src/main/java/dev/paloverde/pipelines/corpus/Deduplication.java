@@ -16,14 +16,9 @@ public final class Deduplication {
     /** The result column with the key of the document that stays. */
     public static final String REPRESENTATIVE = "representative";
 
-    /** The result column that says how alike the two are: {@link #EXACT} or {@link #NEAR}. */
+    /** The result column that says how alike the two are: the name of {@link RejectReason#EXACT_DUPLICATE} or
+     * {@link RejectReason#NEAR_DUPLICATE}. */
     public static final String REASON = "reason";
-
-    /** The document says what another says. */
-    public static final String EXACT = "EXACT_DUPLICATE";
-
-    /** The document is much like another, perhaps by way of others. */
-    public static final String NEAR = "NEAR_DUPLICATE";
 
     private static final String CONTENT = "__paloverde_content";
 
@@ -58,8 +53,8 @@ public final class Deduplication {
                         functions
                                 .coalesce(functions.col("onward"), functions.col(REPRESENTATIVE))
                                 .as(REPRESENTATIVE),
-                        functions.lit(EXACT).as(REASON))
-                .union(similar.withColumn(REASON, functions.lit(NEAR)));
+                        functions.lit(RejectReason.EXACT_DUPLICATE.name()).as(REASON))
+                .union(similar.withColumn(REASON, functions.lit(RejectReason.NEAR_DUPLICATE.name())));
     }
 
     /** {@return documents that say what one of a smaller key says, and the least such key} */

@@ -13,5 +13,8 @@
  * {@link dev.paloverde.pipelines.corpus.PersonalData} change it, {@link dev.paloverde.pipelines.corpus.QualitySignals} are
  * columns, {@link dev.paloverde.pipelines.corpus.QualityRules} judge by them, and
  * {@link dev.paloverde.pipelines.corpus.Decontamination} finds parts of evaluation sets in it.
+ * {@link dev.paloverde.pipelines.corpus.Cleaning} does the first of these to rows and makes documents of them, and
+ * {@link dev.paloverde.pipelines.corpus.Ledger} puts together what was found: each row is kept, or rejected for one
+ * {@link dev.paloverde.pipelines.corpus.RejectReason}.
  */
 package dev.paloverde.pipelines.corpus;

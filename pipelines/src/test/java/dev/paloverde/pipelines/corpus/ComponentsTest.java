@@ -2,6 +2,9 @@ package dev.paloverde.pipelines.corpus;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.List;
@@ -15,6 +18,7 @@ import net.jqwik.api.ForAll;
 import net.jqwik.api.Property;
 import net.jqwik.api.ShrinkingMode;
 import net.jqwik.api.constraints.IntRange;
+import org.apache.spark.SparkContext;
 import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Row;
 import org.apache.spark.sql.RowFactory;
@@ -104,5 +108,23 @@ class ComponentsTest {
                 .isEmpty();
         assertThat(LocalSpark.map(Components.of(dataset(List.of(new Edge("a", "a")), 1))))
                 .isEmpty();
+    }
+
+    @Example
+    void checkpointsAreUsedWhereThereAreAny() throws IOException {
+        Path directory = Files.createTempDirectory(Path.of("target"), "checkpoints");
+        SparkContext context = LocalSpark.session().sparkContext();
+        context.setCheckpointDir(directory.toUri().toString());
+        try {
+            assertThat(LocalSpark.map(Components.of(
+                            dataset(List.of(new Edge("b", "a"), new Edge("c", "b")), 2), DISTRIBUTED)))
+                    .isEqualTo(Map.of("b", "a", "c", "a"));
+        } finally {
+            context.setCheckpointDir(null);
+        }
+        try (Stream<Path> files = Files.walk(directory)) {
+            assertThat(files.filter(file -> file.getFileName().toString().startsWith("part-")))
+                    .isNotEmpty();
+        }
     }
 }
