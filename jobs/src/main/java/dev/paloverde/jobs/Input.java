@@ -19,6 +19,7 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
 import java.util.TreeSet;
+import java.util.function.UnaryOperator;
 import java.util.stream.Collectors;
 import org.apache.hadoop.conf.Configuration;
 import org.apache.hadoop.fs.FileStatus;
@@ -197,11 +198,21 @@ final class Input {
 
     /** Reads all of the input once. */
     Inspection inspect(CarriedColumns columns, Step step) {
+        return inspect(columns, step::prepare, step.bytes());
+    }
+
+    /**
+     * Reads all of the input once.
+     *
+     * @param prepare makes of the carried columns what {@code bytes} needs besides
+     * @param bytes bytes of text of a row
+     */
+    Inspection inspect(CarriedColumns columns, UnaryOperator<Dataset<Row>> prepare, Column bytes) {
         List<Column> carried = new ArrayList<>(List.of(columns.columns()));
         carried.add(functions.input_file_name().as(FILE));
         carried.add(where().as(SELECTED));
         carried.add(malformed().as(MALFORMED));
-        Dataset<Row> marked = step.prepare(rows.select(carried.toArray(Column[]::new)));
+        Dataset<Row> marked = prepare.apply(rows.select(carried.toArray(Column[]::new)));
         Column selected = functions.col(SELECTED);
         if (options.sample != null) {
             selected = selected.and(Selection.sample(marked.schema(), columns.names(), options.sample));
@@ -209,12 +220,7 @@ final class Input {
         List<Row> counts;
         try {
             counts = InputCount.byFile(
-                            marked,
-                            columns.names(),
-                            functions.col(FILE),
-                            selected,
-                            functions.col(MALFORMED),
-                            step.bytes())
+                            marked, columns.names(), functions.col(FILE), selected, functions.col(MALFORMED), bytes)
                     .collectAsList();
         } catch (RuntimeException e) {
             throw unreadable(options, e);
@@ -222,7 +228,7 @@ final class Input {
         long rowsRead = 0;
         long rowsSelected = 0;
         long malformed = 0;
-        long bytes = 0;
+        long bytesSelected = 0;
         long high = 0;
         long low = 0;
         Map<String, Long> readable = new HashMap<>();
@@ -232,16 +238,22 @@ final class Input {
             rowsRead += inFile;
             rowsSelected += count.getLong(count.fieldIndex(InputCount.SELECTED));
             malformed += count.getLong(count.fieldIndex(InputCount.MALFORMED));
-            bytes += count.getLong(count.fieldIndex(InputCount.BYTES));
+            bytesSelected += count.getLong(count.fieldIndex(InputCount.BYTES));
             high ^= count.getLong(count.fieldIndex(InputCount.FINGERPRINT_0));
             low ^= count.getLong(count.fieldIndex(InputCount.FINGERPRINT_1));
         }
         if (options.limit != null && options.limit < rowsSelected) {
-            bytes = (long) (bytes * (options.limit / (double) rowsSelected));
+            bytesSelected = (long) (bytesSelected * (options.limit / (double) rowsSelected));
             rowsSelected = options.limit;
         }
         return new Inspection(
-                files, rowsRead, malformed, rowsSelected, bytes, "%016x%016x".formatted(high, low), corrupt(readable));
+                files,
+                rowsRead,
+                malformed,
+                rowsSelected,
+                bytesSelected,
+                "%016x%016x".formatted(high, low),
+                corrupt(readable));
     }
 
     /** {@return the file's path as it is written in messages, not as a URI} */

@@ -26,6 +26,7 @@ import picocli.CommandLine.ParameterException;
             ScoreCommand.class,
             ChooseCommand.class,
             EmbedCommand.class,
+            CorpusCommand.class,
             SqlCommand.class,
             SsdModelCommand.class,
             DemoCommand.class,

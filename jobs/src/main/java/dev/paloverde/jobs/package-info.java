@@ -14,5 +14,8 @@
  * <p>What a run says: {@code Progress} follows it by Spark's events and {@code ProgressLine} shows that;
  * {@code Summary} counts what was written, from the files; {@code Report} puts all of it into the
  * {@code RunManifest}; {@link dev.paloverde.jobs.ExitCode} is the last word.
+ *
+ * <p>The command {@code corpus} is a story of its own, {@code CorpusJob}: its stages are tables in a {@code StageDirectory},
+ * each there whole or not at all, and what it did is a {@code CorpusSummary}.
  */
 package dev.paloverde.jobs;

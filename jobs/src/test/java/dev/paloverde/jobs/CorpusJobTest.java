@@ -1,0 +1,221 @@
+package dev.paloverde.jobs;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Collections;
+import java.util.List;
+import java.util.Map;
+import java.util.Random;
+import java.util.TreeMap;
+import java.util.concurrent.atomic.AtomicInteger;
+import org.apache.spark.sql.Dataset;
+import org.apache.spark.sql.Row;
+import org.apache.spark.sql.SparkSession;
+import org.apache.spark.sql.functions;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/** The command {@code corpus} from its arguments to its tables. */
+class CorpusJobTest {
+    private static final String LONG = words(7, 200);
+    private static final String QUESTION = "How many burrows does a rabbit dig in nine nights if it digs two a night?";
+
+    private final SparkSession spark = LocalSpark.session();
+
+    @TempDir
+    Path directory;
+
+    private Path output;
+
+    @BeforeEach
+    void nameOutput() {
+        output = directory.resolve("out");
+    }
+
+    private static String words(long seed, int count) {
+        Random random = new Random(seed);
+        List<String> words = new ArrayList<>();
+        for (int i = 0; i < count; i++) {
+            words.add("word" + random.nextInt(5000) + (i % 50 == 0 ? "." : ""));
+        }
+        return String.join(" ", words);
+    }
+
+    private static List<String> lines() {
+        return new ArrayList<>(List.of(
+                "{\"id\":1,\"text\":\"" + LONG + " end\"}",
+                "{\"id\":2,\"text\":\"" + LONG + "\"}",
+                "{\"id\":2,\"text\":\"" + LONG + "\"}",
+                "{\"id\":3,\"text\":\"  " + LONG.replaceFirst(" ", "\\\\n") + "\"}",
+                "{\"id\":4,\"text\":\"Here it is: " + QUESTION + " Two. Three.\"}",
+                "{\"id\":4,\"text\":\"Here it is: " + QUESTION + " Two. Three.\"}",
+                "{\"id\":5,\"text\":null}",
+                "{\"id\":6,\"text\":\" \\n\"}",
+                "{\"id\":7,\"text\":\"One {brace. Two. Three.\"}",
+                "{\"id\":8,\"text\":\"cafÃ© by jo@example.org. Two. Three.\"}",
+                "{\"id\":9,\"text\":"));
+    }
+
+    private JobRuns.Ended corpus(Path input, String... more) throws IOException {
+        Path evaluation = Files.writeString(
+                directory.resolve("evaluation.jsonl"),
+                "{\"question\":\"" + QUESTION + "\"}\n{\"question\":\"Why?\"}\n");
+        List<String> arguments = new ArrayList<>(List.of(
+                "corpus",
+                "--input",
+                input.toString(),
+                "--output",
+                output.toString(),
+                "--rules",
+                "c4",
+                "--mask-personal-data",
+                "--evaluation",
+                evaluation.toString(),
+                "--evaluation-column",
+                "question"));
+        arguments.addAll(List.of(more));
+        return JobRuns.run(arguments.toArray(String[]::new));
+    }
+
+    private static List<String> shown(Dataset<Row> rows) {
+        Row[] all = (Row[]) rows.collect();
+        List<String> shown = new ArrayList<>();
+        for (Row row : all) {
+            shown.add(row.toString());
+        }
+        Collections.sort(shown);
+        return shown;
+    }
+
+    private Dataset<Row> table(String name) {
+        return spark.read().parquet(output.resolve(name).toString());
+    }
+
+    private Map<String, List<String>> idsByReason() {
+        Map<String, List<String>> ids = new TreeMap<>();
+        table("rejects")
+                .orderBy("id", "occurrence")
+                .collectAsList()
+                .forEach(row -> ids.computeIfAbsent(row.getAs("reason"), reason -> new ArrayList<>())
+                        .add(String.valueOf(row.<Object>getAs("id"))));
+        return ids;
+    }
+
+    @Test
+    void everyRowIsKeptOrRejectedForOneReason() throws IOException {
+        Path input = Files.write(directory.resolve("documents.jsonl"), lines());
+        JobRuns.Ended ended = corpus(input);
+        assertThat(ended.status()).as(ended.said()).isZero();
+
+        List<Row> kept = table("kept").orderBy("id").collectAsList();
+        assertThat(kept).hasSize(2);
+        Row mended = kept.get(1);
+        assertThat(mended.<String>getAs("text")).isEqualTo("caf\u00E9 by |||EMAIL_ADDRESS|||. Two. Three.");
+        assertThat(kept.get(0).<Long>getAs("duplicates")).isEqualTo(3);
+        Map<String, List<String>> rejected = idsByReason();
+        long like = rejected.get("NEAR_DUPLICATE").size()
+                + rejected.get("EXACT_DUPLICATE").size();
+        assertThat(like).isEqualTo(3);
+        assertThat(rejected).containsEntry("INVALID_RECORD", List.of("null"));
+        assertThat(rejected).containsEntry("NULL_TEXT", List.of("5"));
+        assertThat(rejected).containsEntry("EMPTY_TEXT", List.of("6"));
+        assertThat(rejected).containsEntry("QUALITY", List.of("7"));
+        assertThat(rejected).containsEntry("CONTAMINATED", List.of("4", "4"));
+        assertThat(kept.size() + rejected.values().stream().mapToInt(List::size).sum())
+                .isEqualTo(lines().size());
+        String representative = kept.get(0).getAs("row_key");
+        assertThat(table("rejects").where("reason LIKE '%DUPLICATE'").collectAsList())
+                .allSatisfy(
+                        row -> assertThat(row.<String>getAs("representative")).isEqualTo(representative));
+        assertThat(table("rejects").where("reason = 'QUALITY'").head().<String>getAs("detail"))
+                .isEqualTo("C4.curly_brackets");
+        // 16 words hold 4 times 13 in a row
+        assertThat(table("contamination").count()).isEqualTo(4);
+        assertThat(ended.said())
+                .contains("CONTAMINATED", "of 2 evaluation rows 1 stand", "1 are too short", "2 of 11 rows kept");
+        assertThat(Files.readString(output.resolve("summary.json"))).contains("\"kept\" : 2", "\"too_short\" : 1");
+    }
+
+    @Test
+    void tablesDoNotDependOnOrderOrFilesAndAreTakenUpAgain() throws IOException {
+        List<String> lines = lines();
+        Path input = Files.createDirectories(directory.resolve("documents"));
+        Files.write(input.resolve("all.jsonl"), lines);
+        JobRuns.Ended ended = corpus(input);
+        assertThat(ended.status()).as(ended.said()).isZero();
+        List<String> kept = shown(table("kept"));
+        List<String> rejects = shown(table("rejects"));
+        List<String> contamination = shown(table("contamination"));
+
+        // the same rows in other files and another order are the same job: nothing is left to do
+        Collections.shuffle(lines, new Random(1));
+        Files.write(input.resolve("all.jsonl"), lines.subList(0, 4));
+        Files.write(input.resolve("more.jsonl"), lines.subList(4, lines.size()));
+        assertThat(corpus(input).said()).contains("done before");
+
+        // other options are another job
+        JobRuns.Ended refused = corpus(input, "--bands", "15");
+        assertThat(refused.status()).isEqualTo(ExitCode.OUTPUT.status());
+        assertThat(refused.said()).contains("OUTPUT_EXISTS", "--overwrite", "bands=15");
+
+        assertThat(corpus(input, "--where", "id < 5").said()).contains("OUTPUT_EXISTS", "where=id < 5");
+        // two rows that are equal leave the fingerprint as it was
+        Path twice = Files.write(input.resolve("twice.jsonl"), List.of(lines.get(0), lines.get(0)));
+        assertThat(corpus(input).said()).contains("OUTPUT_EXISTS");
+        Files.delete(twice);
+
+        // a run that ended early is taken up
+        Files.delete(output.resolve("summary.json"));
+        Files.delete(output.resolve("rejects/_SUCCESS"));
+        assertThat(corpus(input).status()).isZero();
+        assertThat(shown(table("kept"))).isEqualTo(kept);
+        assertThat(shown(table("rejects"))).isEqualTo(rejects);
+
+        // and computed anew, of the rows in their new order, all is the same
+        output = directory.resolve("again");
+        assertThat(corpus(input).status()).isZero();
+        assertThat(shown(table("kept"))).isEqualTo(kept);
+        assertThat(shown(table("rejects"))).isEqualTo(rejects);
+        assertThat(shown(table("contamination"))).isEqualTo(contamination).isNotEmpty();
+    }
+
+    @Test
+    void nothingIsDoneWhereNothingCanBe() throws IOException {
+        Path input = Files.write(directory.resolve("documents.jsonl"), lines());
+        JobRuns.Ended dry = corpus(input, "--dry-run");
+        assertThat(dry.status()).as(dry.said()).isZero();
+        assertThat(dry.said()).contains("11 rows", "Nothing was written.");
+        assertThat(output).doesNotExist();
+
+        assertThat(corpus(input, "--text-column", "txt").status()).isEqualTo(ExitCode.INPUT.status());
+        assertThat(corpus(input, "--text-column", "id").said()).contains("of type bigint");
+        assertThat(corpus(input, "--bands", "0").status()).isEqualTo(ExitCode.USAGE.status());
+        assertThat(corpus(input, "--rules", "taste").status()).isEqualTo(ExitCode.USAGE.status());
+        assertThat(output).doesNotExist();
+
+        Files.createDirectories(output);
+        Files.writeString(output.resolve("thesis.txt"), "mine");
+        JobRuns.Ended foreign = corpus(input, "--overwrite");
+        assertThat(foreign.status()).isEqualTo(ExitCode.OUTPUT.status());
+        assertThat(output.resolve("thesis.txt")).hasContent("mine");
+    }
+
+    @Test
+    void aStageThatIsThereIsNotMadeAgain() {
+        AtomicInteger made = new AtomicInteger();
+        for (int run = 0; run < 3; run++) {
+            StageDirectory stages = StageDirectory.at(spark, output.toString());
+            Dataset<Row> rows = stages.stage("numbers", () -> {
+                made.incrementAndGet();
+                return spark.range(5).select(functions.col("id"));
+            });
+            assertThat(rows.count()).isEqualTo(5);
+        }
+        assertThat(made).hasValue(1);
+    }
+}
