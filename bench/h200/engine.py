@@ -130,7 +130,6 @@ def parity(java, results):
 
 
 def sample(java, results):
-    random = numpy.random.default_rng(5)
     tokenizer = transformers.PreTrainedTokenizerFast(tokenizer_file=str(SAMPLE / "tokenizer.json"))
     rows = [json.loads(line) for line in open(HERE / "data/corpus/prompts/prompts.jsonl")]
     key = next(k for k in ("prompt", "text") if k in rows[0])
@@ -212,8 +211,6 @@ def transformers_peers(batches=(1, 64, 256)):
         for batch in batches:
             cache = transformers.StaticCache(config=model.config, max_cache_len=640)
             ids = torch.randint(0, 128256, (batch, 512), device="cuda")
-            for first in range(0, batch, 64) if batch <= 64 else [0]:
-                pass
             out = model(ids, past_key_values=cache, cache_position=torch.arange(512, device="cuda"), logits_to_keep=1)
             token = out.logits[:, -1:].argmax(-1)
             times = []
