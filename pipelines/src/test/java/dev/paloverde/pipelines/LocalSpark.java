@@ -3,10 +3,11 @@ package dev.paloverde.pipelines;
 import org.apache.spark.sql.SparkSession;
 
 /** The one session that the tests of this module share. */
-final class LocalSpark {
+public final class LocalSpark {
     private LocalSpark() {}
 
-    static synchronized SparkSession session() {
+    /** {@return the session} */
+    public static synchronized SparkSession session() {
         return SparkSession.builder()
                 .master("local[2]")
                 .appName("paloverde-pipelines-tests")

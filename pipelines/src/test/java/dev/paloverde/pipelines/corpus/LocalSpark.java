@@ -10,24 +10,15 @@ import org.apache.spark.sql.RowFactory;
 import org.apache.spark.sql.SparkSession;
 import org.apache.spark.sql.types.StructType;
 
-/** The one session that the tests of this module share, and documents in it. */
+/** Documents in the one session that the tests of this module share. */
 final class LocalSpark {
     private static final StructType DOCUMENTS =
             new StructType().add("row_key", "string").add("text", "string");
 
     private LocalSpark() {}
 
-    static synchronized SparkSession session() {
-        return SparkSession.builder()
-                .master("local[2]")
-                .appName("paloverde-pipelines-tests")
-                .config("spark.ui.enabled", "false")
-                .config("spark.sql.shuffle.partitions", "2")
-                // a plan that runs once over a few rows is interpreted faster than it is compiled
-                .config("spark.sql.codegen.wholeStage", "false")
-                .config("spark.sql.codegen.factoryMode", "NO_CODEGEN")
-                .config("spark.sql.warehouse.dir", "target/warehouse")
-                .getOrCreate();
+    static SparkSession session() {
+        return dev.paloverde.pipelines.LocalSpark.session();
     }
 
     static Dataset<Row> documents(Map<String, String> texts, int partitions) {
