@@ -197,8 +197,8 @@ __device__ __forceinline__ void attend_few(const Paged& a) {
     const int page_shift = 31 - __clz(a.page_tokens);
     const float c = __fmul_rn(a.scale, kLog2E);
 
-    asm volatile("griddepcontrol.wait;" ::: "memory");
     asm volatile("griddepcontrol.launch_dependents;" ::: "memory");
+    asm volatile("griddepcontrol.wait;" ::: "memory");
 
     const uint32_t ring = shared_address(shared);
     FewReader<S> reader;

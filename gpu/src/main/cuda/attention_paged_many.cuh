@@ -525,8 +525,8 @@ __device__ __forceinline__ void attend_many(const Paged& a) {
         hopper::barrier_init_fence();
     }
     __syncthreads();
-    asm volatile("griddepcontrol.wait;" ::: "memory");
     asm volatile("griddepcontrol.launch_dependents;" ::: "memory");
+    asm volatile("griddepcontrol.wait;" ::: "memory");
     const int lane = threadIdx.x & 31;
     const int warp = __shfl_sync(~0u, threadIdx.x / 32, 0);
     if (warp >= 4 * S::kWarpgroups) {

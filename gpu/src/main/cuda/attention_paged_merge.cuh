@@ -105,8 +105,8 @@ __device__ __forceinline__ void merge_all(const Paged& a, MergeShared& shared) {
     const int lane = threadIdx.x & 31;
     const int warp = threadIdx.x >> 5;
     const float c = __fmul_rn(a.scale, kLog2E);
-    asm volatile("griddepcontrol.wait;" ::: "memory");
     asm volatile("griddepcontrol.launch_dependents;" ::: "memory");
+    asm volatile("griddepcontrol.wait;" ::: "memory");
     const PlanHeader& plan = header(a.plan);
     const Merge* const merges = reinterpret_cast<const Merge*>(items(a.plan) + a.item_capacity);
     const auto partials = [&](const Merge& m, int head, int packed) {

@@ -133,8 +133,8 @@ extern "C" __global__ void __launch_bounds__(kThreads) attention_plan(const __gr
     __shared__ Sequences s;
     __shared__ int warps[kThreads / 32];
     __shared__ int most_shared;
-    asm volatile("griddepcontrol.wait;" ::: "memory");
     asm volatile("griddepcontrol.launch_dependents;" ::: "memory");
+    asm volatile("griddepcontrol.wait;" ::: "memory");
     const int sequences = *a.sequences;
 
     // Each row's page.

@@ -104,8 +104,8 @@ extern "C" __global__ void __launch_bounds__(32 * kWarps, 4) attention_prepare(c
     const int span = a.width <= 8 ? 1 : 1 << (32 - __clz((a.width - 1) / 8));
     const int lane = threadIdx.x & (span - 1);
     const bool reads = 8 * lane < a.width;
-    asm volatile("griddepcontrol.wait;" ::: "memory");
     asm volatile("griddepcontrol.launch_dependents;" ::: "memory");
+    asm volatile("griddepcontrol.wait;" ::: "memory");
     const int heads = a.query_heads + 2 * a.key_heads;
     const int works = *a.rows * heads;
     const int together = blockDim.x / span;
@@ -147,8 +147,8 @@ extern "C" __global__ void __launch_bounds__(32 * kWarps, 4) attention_prepare(c
 }
 
 extern "C" __global__ void __launch_bounds__(32 * kWarps) attention_copy_page(const __grid_constant__ CopyPage a) {
-    asm volatile("griddepcontrol.wait;" ::: "memory");
     asm volatile("griddepcontrol.launch_dependents;" ::: "memory");
+    asm volatile("griddepcontrol.wait;" ::: "memory");
     // Pieces of 16 bytes; a head's tokens are contiguous.
     const int pieces = a.tokens * a.width / 8;
     const int64_t head_pieces = static_cast<int64_t>(a.page_tokens) * a.width / 8;

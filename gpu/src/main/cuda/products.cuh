@@ -114,7 +114,8 @@ struct Choose {
     int* flags;              // [rows] 1 where a logit is NaN or infinite, else 0
     int k;
     int n;
-    int reserved[4];
+    int* remembered;         // [rows] the tokens once more, or null
+    int reserved[2];
 };
 static_assert(sizeof(Choose) == 96 && offsetof(Choose, k) == 72, "the host lays this out by hand");
 

@@ -463,7 +463,9 @@ extern "C" __global__ void __launch_bounds__(128) products_choose_finish(const _
         for (int i = 0; i < 4; i++) unite(values[i], parts[i].token, parts[i].logit);
     }
     if (threadIdx.x != 0) return;
-    a.tokens[row] = drawn.token >= 0 && drawn.token < a.n ? drawn.token : 0;
+    const int token = drawn.token >= 0 && drawn.token < a.n ? drawn.token : 0;
+    a.tokens[row] = token;
+    if (a.remembered != nullptr) a.remembered[row] = token;
     a.log_probability[row] = log_probability(drawn.logit, all);
     a.flags[row] = all.flag;
 }

@@ -33,12 +33,14 @@ __device__ __forceinline__ uint32_t bf16_pair(float low, float high) {
 
 }  // namespace
 
-// out[row] = table[tokens[row]], fp32 from the tiled bf16 layout of weight matrices. Grid: rows.
+// out[row] = table[tokens[row]], fp32 from the tiled bf16 layout of weight matrices. A negative token -1 - i is the one that
+// was chosen at entry i. Grid: rows.
 struct Embed {
     const uint4* table;  // [vocabulary, columns] tiled, 64 x 64, swizzled
     const int* tokens;   // [rows]
     const int* rows;
     float* out;          // [rows, columns]
+    const int* chosen;   // by entry
     int columns;
     int tiles;           // tiles in a row of tiles: columns / 64, rounded up
 };
@@ -49,6 +51,7 @@ extern "C" __global__ void __launch_bounds__(kThreads) rows_embed(const __grid_c
     int row = blockIdx.x;
     if (row >= *p.rows) return;
     int token = p.tokens[row];
+    if (token < 0) token = p.chosen[-1 - token];
     const uint4* tile_row = p.table + (static_cast<int64_t>(token / 64) * p.tiles) * 512 + token % 64 * 8;
     float* out = p.out + static_cast<int64_t>(row) * p.columns;
     for (int chunk = threadIdx.x; chunk * 8 < p.columns; chunk += kThreads) {

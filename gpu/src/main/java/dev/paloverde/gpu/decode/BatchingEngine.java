@@ -9,8 +9,10 @@ import dev.paloverde.gpu.kernels.Tensor;
 import dev.paloverde.gpu.model.LanguageModel;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
+import java.util.HashSet;
 import java.util.List;
 import java.util.Queue;
+import java.util.Set;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.locks.Condition;
 import java.util.concurrent.locks.ReentrantLock;
@@ -38,6 +40,9 @@ final class BatchingEngine implements Engine {
     private final Readout readout;
     private final Speculator speculator;
     private final Rejection rejection;
+    /** Whether a step is begun before the one before is ended. */
+    private final boolean ahead;
+
     private final Thread thread;
     private final String kernelsVersion;
 
@@ -52,6 +57,7 @@ final class BatchingEngine implements Engine {
     private boolean closing;
     private PaloverdeException failure;
 
+    private long lastEnd;
     private volatile EngineMetrics metrics = new EngineMetrics(0, 0, 0, 0, 0, 0, 0, 0);
 
     /** As the other, without speculation. */
@@ -117,6 +123,7 @@ final class BatchingEngine implements Engine {
         this.cache = loaded.kernels().cache(layout, pages);
         this.speculator = speculators.create(pages);
         this.rejection = speculators.rejection();
+        this.ahead = readout.choosesThere() && speculation.strategy() == Speculation.Strategy.AUTOREGRESSIVE;
         LOG.info(
                 "{}: {}; {} pages of {} tokens ({} MiB), up to {} sequences and {} rows a step",
                 thread.getName(),
@@ -355,13 +362,19 @@ final class BatchingEngine implements Engine {
     private void run() {
         PaloverdeException reason =
                 new PaloverdeException(ErrorCode.CANCELLED, "the engine was closed before the request was done");
-        try {
-            while (takeIn()) {
+        try (Flight flight = new Flight()) {
+            while (takeIn(flight.empty())) {
                 scheduler.admit();
                 leaveQueue();
                 List<Slice> slices = scheduler.plan(speculator.proposals(scheduler.decoding()), speculator.required());
-                if (!slices.isEmpty()) {
-                    step(slices);
+                Step next = slices.isEmpty() ? null : begin(slices);
+                // only now, so that the device has work while the last step's results are handed out
+                flight.land();
+                if (next != null) {
+                    flight.take(next);
+                }
+                if (!ahead) {
+                    flight.land();
                 }
                 publishPages();
             }
@@ -379,12 +392,52 @@ final class BatchingEngine implements Engine {
         loaded.kernels().fault().ifPresent(Engines::lost);
     }
 
+    /** The step that was begun last and not ended. */
+    private final class Flight implements AutoCloseable {
+        private Step step;
+
+        boolean empty() {
+            return step == null;
+        }
+
+        void take(Step begun) {
+            step = begun;
+        }
+
+        /** Ends the step, if there is one. */
+        void land() {
+            try (Flight closing = this) {
+                if (step != null) {
+                    end(step);
+                }
+            }
+        }
+
+        @Override
+        public void close() {
+            if (step != null) {
+                step.answers().close();
+                step = null;
+            }
+        }
+    }
+
+    /**
+     * A step whose rows are computed, or being computed.
+     *
+     * @param exhausted the sequences that no other step will compute anything for
+     * @param decoding rows of sequences that decode
+     * @param began in nanoseconds
+     */
+    private record Step(
+            List<Slice> slices, Set<Sequence> exhausted, Readout.Pending answers, int rows, int decoding, long began) {}
+
     /** Takes in what was submitted and withdrawn, waiting while there is nothing to do; {@return false at the end} */
-    private boolean takeIn() {
+    private boolean takeIn(boolean landed) {
         List<Work<?>> withdrawn;
         lock.lock();
         try {
-            while (!closing && submissions.isEmpty() && withdrawals.isEmpty() && scheduler.idle()) {
+            while (landed && !closing && submissions.isEmpty() && withdrawals.isEmpty() && scheduler.idle()) {
                 arrived.awaitUninterruptibly();
             }
             if (closing) {
@@ -419,8 +472,12 @@ final class BatchingEngine implements Engine {
         }
     }
 
-    private void step(List<Slice> planned) {
-        long begin = System.nanoTime();
+    /**
+     * Begins a step: from here on the sequences are where they will be after it. Pages given back now are free: who gets them
+     * writes to them in a later step.
+     */
+    private Step begin(List<Slice> planned) {
+        long began = System.nanoTime();
         List<Slice> slices = speculator.propose(planned);
         int rows = slices.stream().mapToInt(Slice::count).sum();
         int[] tokens = new int[rows];
@@ -449,34 +506,62 @@ final class BatchingEngine implements Engine {
             Slice slice = slices.get(i);
             slice.sequence().advance(slice.count());
             slice.sequence().read(slice.first(), slice.count(), starts[i], readout);
+            if (ahead) {
+                slice.sequence().goOn();
+            }
         }
-        int sampled = readout.run(hidden);
-        speculator.verified(slices);
+        Readout.Pending answers = readout.read(hidden);
+        Set<Sequence> exhausted = new HashSet<>();
+        if (ahead) {
+            for (Slice slice : slices) {
+                Sequence sequence = slice.sequence();
+                if (sequence.work().over()) {
+                    scheduler.remove(sequence.work());
+                } else if (sequence.exhausted()) {
+                    scheduler.finish(sequence);
+                    exhausted.add(sequence);
+                }
+            }
+        }
+        return new Step(slices, exhausted, answers, rows, decoding, began);
+    }
+
+    /** Ends a step: hands out what was read. Another may have begun since. */
+    private void end(Step step) {
+        int sampled = step.answers().handOut();
+        speculator.verified(step.slices());
         List<Sequence> done = new ArrayList<>();
-        for (Slice slice : slices) {
+        for (Slice slice : step.slices()) {
             Sequence sequence = slice.sequence();
+            boolean over = step.exhausted().contains(sequence);
             if (sequence instanceof GenerationSequence generation) {
                 generation.settle();
                 scheduler.settle(generation);
             }
             if (sequence.work().over()) {
                 scheduler.remove(sequence.work());
-            } else if (sequence.done()) {
+                continue;
+            }
+            // a step that was begun since tells of the others
+            if (!over && sequence.done() && (!ahead || sequence instanceof GenerationSequence)) {
                 scheduler.finish(sequence);
-                if (sequence.forks().isEmpty()) {
-                    done.add(sequence);
-                }
+                over = true;
+            }
+            if (over && sequence.forks().isEmpty()) {
+                done.add(sequence);
             }
         }
+        long now = System.nanoTime();
         metrics = new EngineMetrics(
                 metrics.steps() + 1,
-                metrics.stepNanos() + System.nanoTime() - begin,
-                metrics.prefillTokens() + rows - decoding,
+                metrics.stepNanos() + now - Math.max(step.began(), lastEnd),
+                metrics.prefillTokens() + step.rows() - step.decoding(),
                 metrics.decodeTokens() + sampled,
-                metrics.sequenceSteps() + slices.size(),
+                metrics.sequenceSteps() + step.slices().size(),
                 scheduler.preemptions(),
                 pool.inUse(),
                 pool.peak());
+        lastEnd = now;
         // after the metrics, so that who waits for a result finds it counted
         for (Sequence sequence : done) {
             Readout.guard(sequence, sequence.work()::sequenceDone);

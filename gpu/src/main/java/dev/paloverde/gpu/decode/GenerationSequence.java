@@ -7,6 +7,9 @@ import java.util.Arrays;
  * A prompt and what has been generated after it. For one step at a time, tokens may be proposed to it: they are rows of
  * the step, each is compared with the token that is chosen in its place, and with the first that differs the rows after
  * it have no meaning.
+ *
+ * <p>Where it is computed ahead, it goes on with tokens that the device has chosen and the host does not know yet. They
+ * count in its length. When one of them turns out to end it, what was computed behind it has no meaning.
  */
 final class GenerationSequence extends Sequence {
     /** Where proposed tokens come from. */
@@ -32,6 +35,9 @@ final class GenerationSequence extends Sequence {
     private int generated;
     private double logProbability;
     private FinishReason finish;
+    private int awaited;
+    private int reference;
+    private boolean asked;
     private int[] proposal = NO_TOKENS;
     private int proposedFrom;
     private int accepted;
@@ -69,6 +75,11 @@ final class GenerationSequence extends Sequence {
 
     @Override
     int length() {
+        return known() + awaited;
+    }
+
+    /** {@return the number of tokens that the host knows} */
+    private int known() {
         return request.prompt().length + generated;
     }
 
@@ -78,12 +89,32 @@ final class GenerationSequence extends Sequence {
         if (position < prompt) {
             return request.prompt()[position];
         }
-        return position < length() ? output[position - prompt] : proposal[position - length()];
+        if (position < known()) {
+            return output[position - prompt];
+        }
+        return position < length() ? reference : proposal[position - length()];
+    }
+
+    /** Says where the device has the token that it was asked to choose. */
+    void choosing(int referenceToToken) {
+        asked = true;
+        reference = referenceToToken;
+    }
+
+    /** The last read asked for one token at most: nothing was proposed. */
+    @Override
+    void goOn() {
+        awaited += asked ? 1 : 0;
+    }
+
+    @Override
+    boolean exhausted() {
+        return done() || generated + awaited >= request.sampling().maxTokens() || length() >= context;
     }
 
     @Override
     boolean decoding() {
-        return generated > 0 && computed() == length() - 1;
+        return generated + awaited > 0 && computed() == length() - 1;
     }
 
     /** Where the rule is rejection, a token that others were proposed after is never computed without them. */
@@ -113,7 +144,7 @@ final class GenerationSequence extends Sequence {
         proposal = tokens;
         law = drawnFrom;
         origin = from;
-        proposedFrom = length();
+        proposedFrom = known();
         accepted = 0;
     }
 
@@ -144,6 +175,7 @@ final class GenerationSequence extends Sequence {
     @Override
     void read(int first, int count, int row, Readout readout) {
         diverged = false;
+        asked = false;
         for (int position = Math.max(first, length() - 1); position < first + count; position++) {
             readout.sample(this, row + position - first, position + 1);
         }
@@ -189,16 +221,20 @@ final class GenerationSequence extends Sequence {
     /**
      * Takes the next token, which the device chose as {@link #draw} said.
      *
-     * @return as {@link #sample}
+     * @return as {@link #sample}; nor is there one behind the end
      */
     boolean chosen(int token, float logProbabilityOfToken) {
-        if (diverged) {
+        boolean ahead = awaited > 0;
+        if (ahead) {
+            awaited--;
+        }
+        if (ahead ? done() : diverged) {
             return false;
         }
         if (Float.isNaN(logProbabilityOfToken)) {
-            throw Sampler.noSoftmax(length());
+            throw Sampler.noSoftmax(known());
         }
-        take(token, logProbabilityOfToken, length() - proposedFrom);
+        take(token, logProbabilityOfToken, known() - proposedFrom);
         return true;
     }
 
@@ -221,7 +257,7 @@ final class GenerationSequence extends Sequence {
             finish = FinishReason.STOP;
         } else if (generated == request.sampling().maxTokens()) {
             finish = FinishReason.LENGTH;
-        } else if (length() == context) {
+        } else if (known() == context) {
             finish = FinishReason.CONTEXT;
         }
     }
@@ -277,7 +313,7 @@ final class GenerationSequence extends Sequence {
         if (suffixes == null) {
             suffixes = new SuffixIndex();
         }
-        while (suffixes.length() < length()) {
+        while (suffixes.length() < known()) {
             suffixes.add(token(suffixes.length()));
         }
         return suffixes;

@@ -3,6 +3,7 @@ package dev.paloverde.gpu.decode;
 import dev.paloverde.gpu.ErrorCode;
 import dev.paloverde.gpu.PaloverdeException;
 import dev.paloverde.gpu.kernels.Kernels;
+import dev.paloverde.gpu.kernels.RowAnswers;
 import dev.paloverde.gpu.kernels.Tensor;
 import dev.paloverde.gpu.kernels.TokenChooser;
 import dev.paloverde.gpu.model.LanguageModel;
@@ -12,7 +13,8 @@ import java.util.List;
 
 /**
  * What the sequences of a step want from its hidden states. The output projection is run only for rows that someone asked
- * for, in blocks of bounded size: at no time are there [tokens x vocabulary] numbers.
+ * for, in blocks of bounded size: at no time are there [tokens x vocabulary] numbers. What the device finds by itself may be
+ * handed out later, when the next step is on its way.
  */
 final class Readout implements AutoCloseable {
     /** Numbers in a block of logits: 16 MiB of them. */
@@ -26,13 +28,11 @@ final class Readout implements AutoCloseable {
     private final float[] logits;
     private final TokenChooser chooser;
     private final int scoreRows;
-    private final float[] logProbabilities;
-    private final int[] best;
 
     private final List<GenerationSequence> samplers = new ArrayList<>();
-    private final List<GenerationSequence> choosers = new ArrayList<>();
+    private List<GenerationSequence> choosers = new ArrayList<>();
     private final List<EmbeddingSequence> poolers = new ArrayList<>();
-    private final List<Score> scorers = new ArrayList<>();
+    private List<Score> scorers = new ArrayList<>();
     private int[] sampleFrom = new int[64];
     private int[] poolFrom = new int[64];
     private int[] chooseFrom = new int[64];
@@ -41,7 +41,58 @@ final class Readout implements AutoCloseable {
     private int[] choosePositions = new int[64];
     private int chosen;
 
-    private record Score(Sequence sequence, Scores scores, int index) {}
+    private record Score(Sequence sequence, Scores scores, int index, int target) {}
+
+    /** The rows that were read of a step, some of whose answers are still on their way. Closed when handed out or not. */
+    final class Pending implements AutoCloseable {
+        private final List<GenerationSequence> choosing;
+        private final List<Score> scoring;
+        private final List<RowAnswers> choices;
+        private final List<RowAnswers> scores;
+        private final int sampled;
+
+        private Pending(List<RowAnswers> choices, List<RowAnswers> scores, int sampled) {
+            this.choosing = choosers;
+            this.scoring = scorers;
+            this.choices = choices;
+            this.scores = scores;
+            this.sampled = sampled;
+        }
+
+        /** {@return the number of tokens chosen in the step} Waits for the answers and hands them out. */
+        int handOut() {
+            chosen = sampled;
+            for (int i = 0; i < choosing.size(); i++) {
+                RowAnswers answers = choices.get(i / chooser.rows());
+                int row = i % chooser.rows();
+                if (row == 0) {
+                    answers.await();
+                }
+                GenerationSequence sequence = choosing.get(i);
+                int token = answers.token(row);
+                float logProbability = answers.logProbability(row);
+                guard(sequence, () -> chosen += sequence.chosen(token, logProbability) ? 1 : 0);
+            }
+            for (int i = 0; i < scoring.size(); i++) {
+                RowAnswers answers = scores.get(i / scoreRows);
+                int row = i % scoreRows;
+                if (row == 0) {
+                    answers.await();
+                }
+                Score score = scoring.get(i);
+                float logProbability = answers.logProbability(row);
+                boolean mostLikely = answers.token(row) == score.target();
+                guard(score.sequence(), () -> score.scores().put(score.index(), logProbability, mostLikely));
+            }
+            return chosen;
+        }
+
+        @Override
+        public void close() {
+            choices.forEach(RowAnswers::close);
+            scores.forEach(RowAnswers::close);
+        }
+    }
 
     /** @param sampleRows how many rows may be sampled in a step without a second pass over the output projection */
     Readout(Kernels kernels, LanguageModel model, int sampleRows) {
@@ -52,10 +103,8 @@ final class Readout implements AutoCloseable {
         this.logits = new float[sampleRows * model.vocabulary()];
         this.chooser = kernels.chooser().orElse(null);
         this.scoreRows = kernels.scoringRows();
-        this.logProbabilities = new float[scoreRows];
-        this.best = new int[scoreRows];
-        this.gathered =
-                kernels.tensor(Math.max(sampleRows, scoreRows), model.head().columns());
+        int mostRows = Math.max(Math.max(sampleRows, scoreRows), chooser == null ? 0 : chooser.rows());
+        this.gathered = kernels.tensor(mostRows, model.head().columns());
     }
 
     /**
@@ -67,6 +116,7 @@ final class Readout implements AutoCloseable {
         if (chooser != null && sequence.plain()) {
             chooseFrom = put(chooseFrom, choosers.size(), row);
             choosePositions = put(choosePositions, choosers.size(), position);
+            sequence.choosing(TokenChooser.reference(choosers.size()));
             choosers.add(sequence);
         } else {
             sampleFrom = put(sampleFrom, samplers.size(), row);
@@ -78,7 +128,7 @@ final class Readout implements AutoCloseable {
     void score(Sequence sequence, Scores scores, int index, int row, int target) {
         scoreFrom = put(scoreFrom, scorers.size(), row);
         targets = put(targets, scorers.size(), target);
-        scorers.add(new Score(sequence, scores, index));
+        scorers.add(new Score(sequence, scores, index, target));
     }
 
     /** Asks for the hidden state of a row. */
@@ -93,20 +143,31 @@ final class Readout implements AutoCloseable {
         return large;
     }
 
-    /** {@return the number of tokens chosen} Hands out what was asked for, and forgets it. */
-    int run(Tensor hidden) {
-        int sampled = runSamples(hidden) + runChoices(hidden);
-        runScores(hidden);
+    /** {@return whether tokens are chosen on the device, and known there before they are here} */
+    boolean choosesThere() {
+        return chooser != null;
+    }
+
+    /**
+     * Reads what was asked for, and forgets it. What the host finds itself is handed out at once.
+     *
+     * @param hidden states of the step's rows; what is still to be read of them is queued
+     */
+    Pending read(Tensor hidden) {
+        int sampled = runSamples(hidden);
+        List<RowAnswers> choices = choose(hidden);
+        List<RowAnswers> scores = score(hidden);
         for (int i = 0; i < poolers.size(); i++) {
             EmbeddingSequence sequence = poolers.get(i);
             float[] row = hidden.read(poolFrom[i]);
             guard(sequence, () -> sequence.pool(row));
         }
+        Pending pending = new Pending(choices, scores, sampled);
         samplers.clear();
-        choosers.clear();
-        scorers.clear();
+        choosers = new ArrayList<>();
+        scorers = new ArrayList<>();
         poolers.clear();
-        return sampled;
+        return pending;
     }
 
     private int runSamples(Tensor hidden) {
@@ -124,10 +185,10 @@ final class Readout implements AutoCloseable {
         return chosen;
     }
 
-    private int runChoices(Tensor hidden) {
-        chosen = 0;
-        for (int first = 0; first < choosers.size(); ) {
-            int count = Math.min(Math.min(chooser.rows(), scoreRows), choosers.size() - first);
+    private List<RowAnswers> choose(Tensor hidden) {
+        List<RowAnswers> answers = new ArrayList<>();
+        for (int first = 0; first < choosers.size(); first += chooser.rows()) {
+            int count = Math.min(chooser.rows(), choosers.size() - first);
             gather(hidden, chooseFrom, first, count);
             TokenChooser.Draws draws = new TokenChooser.Draws(
                     new float[count],
@@ -139,32 +200,19 @@ final class Readout implements AutoCloseable {
             for (int i = 0; i < count; i++) {
                 choosers.get(first + i).draw(draws, i, choosePositions[first + i]);
             }
-            int[] tokens = new int[count];
-            chooser.choose(gathered, model.head(), draws, tokens, logProbabilities);
-            for (int i = 0; i < count; i++) {
-                GenerationSequence sequence = choosers.get(first + i);
-                int token = tokens[i];
-                float logProbability = logProbabilities[i];
-                guard(sequence, () -> chosen += sequence.chosen(token, logProbability) ? 1 : 0);
-            }
-            first += count;
+            answers.add(chooser.choose(gathered, model.head(), draws, first));
         }
-        return chosen;
+        return answers;
     }
 
-    private void runScores(Tensor hidden) {
+    private List<RowAnswers> score(Tensor hidden) {
+        List<RowAnswers> answers = new ArrayList<>();
         for (int first = 0; first < scorers.size(); first += scoreRows) {
             int count = Math.min(scoreRows, scorers.size() - first);
             gather(hidden, scoreFrom, first, count);
-            int[] wanted = Arrays.copyOfRange(targets, first, first + count);
-            kernels.logProbabilities(gathered, model.head(), wanted, logProbabilities, best);
-            for (int i = 0; i < count; i++) {
-                Score score = scorers.get(first + i);
-                float logProbability = logProbabilities[i];
-                boolean mostLikely = best[i] == wanted[i];
-                guard(score.sequence(), () -> score.scores().put(score.index(), logProbability, mostLikely));
-            }
+            answers.add(kernels.score(gathered, model.head(), Arrays.copyOfRange(targets, first, first + count)));
         }
+        return answers;
     }
 
     private void gather(Tensor hidden, int[] rows, int first, int count) {

@@ -275,9 +275,11 @@ final class Scheduler {
                         pagesNeeded * pageBytes);
     }
 
-    /** Takes a finished sequence out. Its request counts it as done. */
+    /** Takes a sequence out that is computed to its end. Its request counts it as done when all is read. */
     void finish(Sequence sequence) {
         running.remove(sequence);
+        // one that lost its pages when it had come to its end, which was not known
+        waiting.remove(sequence);
         boolean forked = false;
         for (Sequence fork : sequence.forks()) {
             if (!fork.done()) {

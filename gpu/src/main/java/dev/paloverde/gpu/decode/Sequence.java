@@ -54,6 +54,14 @@ abstract class Sequence implements Comparable<Sequence> {
     /** {@return whether the sequence is over, asked after each step it was in} */
     abstract boolean done();
 
+    /** {@return whether no step will compute anything for it, though what was read may still be on its way} */
+    boolean exhausted() {
+        return done();
+    }
+
+    /** Goes on, after a read, without waiting for what was asked for. */
+    void goOn() {}
+
     /** {@return whether its next row is one it chose itself, with all before it computed} */
     boolean decoding() {
         return false;

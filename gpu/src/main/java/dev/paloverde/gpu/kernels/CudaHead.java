@@ -29,10 +29,16 @@ final class CudaHead implements TokenChooser, AutoCloseable {
     private final Kernel chooseFinish;
     private final Arguments arguments = new Arguments();
 
-    /** Targets or draws of the rows, then what comes out: token, log-probability, flag. */
+    /** Targets or draws of the rows. */
     private final Buffer asked;
 
-    private final Buffer answers;
+    /** What comes out: tokens, then log-probabilities, then flags. */
+    private final Buffer found;
+
+    /** The tokens that were chosen, at the entries that steps refer to. */
+    private final Buffer chosen;
+
+    private final CudaAnswers.Pool answers;
     private Buffer workspace;
 
     CudaHead(CudaKernels kernels, CudaProducts products) {
@@ -41,7 +47,14 @@ final class CudaHead implements TokenChooser, AutoCloseable {
         scoreFinish = products.finish("products_score_finish");
         chooseFinish = products.finish("products_choose_finish");
         asked = kernels.device().allocate((long) DRAW_BYTES * SCORE_ROWS);
-        answers = kernels.device().allocate(12L * SCORE_ROWS);
+        found = kernels.device().allocate((long) CudaAnswers.ROW_BYTES * SCORE_ROWS);
+        chosen = kernels.device().allocate(4L * CudaKernels.MOST_ROWS);
+        answers = new CudaAnswers.Pool(kernels.device(), kernels.stream(), SCORE_ROWS);
+    }
+
+    /** {@return where the chosen tokens are: int[] by entry} */
+    Buffer chosen() {
+        return chosen;
     }
 
     @Override
@@ -50,7 +63,7 @@ final class CudaHead implements TokenChooser, AutoCloseable {
     }
 
     /** @param hidden at most {@link #SCORE_ROWS} rows */
-    void score(CudaTensor hidden, CudaMatrix head, int[] targets, float[] logProbabilities, int[] best) {
+    RowAnswers score(CudaTensor hidden, CudaMatrix head, int[] targets) {
         int rows = hidden.rows();
         Shapes.atLeast(SCORE_ROWS, rows, "most rows to score at once", "rows");
         CudaStaging.Piece piece = kernels.staging().piece(4 * rows);
@@ -67,9 +80,9 @@ final class CudaHead implements TokenChooser, AutoCloseable {
                 .pointer(kernels.rows(rows))
                 .pointer(asked)
                 .pointer(workspace)
-                .pointer(answers, 4L * SCORE_ROWS)
-                .pointer(answers)
-                .pointer(answers, 8L * SCORE_ROWS)
+                .pointer(found, 4L * rows)
+                .pointer(found)
+                .pointer(found, 8L * rows)
                 .integer(head.paddedColumns())
                 .integer(head.rows())
                 .integer(0)
@@ -78,15 +91,16 @@ final class CudaHead implements TokenChooser, AutoCloseable {
                 .integer(0);
         products.launch(products.form(CudaProducts.Epilogue.SCORE, rows, head.rows()), arguments);
         kernels.launch(scoreFinish, rows, 1, FINISH_THREADS, arguments);
-        answer(rows, best, logProbabilities);
+        return answers.fetch(found, rows);
     }
 
     @Override
-    public void choose(Tensor hidden, Matrix head, Draws draws, int[] tokens, float[] logProbabilities) {
+    public RowAnswers choose(Tensor hidden, Matrix head, Draws draws, int first) {
         CudaTensor from = kernels.own(hidden, CudaTensor.class);
         CudaMatrix projection = kernels.own(head, CudaMatrix.class);
         int rows = hidden.rows();
         Shapes.atLeast(CHOOSE_ROWS, rows, "most rows of a choice", "rows");
+        Shapes.atLeast(CudaKernels.MOST_ROWS, first + rows, "entries for tokens", "entries");
         CudaStaging.Piece piece = kernels.staging().piece(DRAW_BYTES * rows);
         ByteBuffer out = piece.bytes();
         for (int row = 0; row < rows; row++) {
@@ -109,28 +123,17 @@ final class CudaHead implements TokenChooser, AutoCloseable {
                 .pointer(kernels.rows(rows))
                 .pointer(asked)
                 .pointer(workspace)
-                .pointer(answers)
-                .pointer(answers, 4L * SCORE_ROWS)
-                .pointer(answers, 8L * SCORE_ROWS)
+                .pointer(found)
+                .pointer(found, 4L * rows)
+                .pointer(found, 8L * rows)
                 .integer(projection.paddedColumns())
                 .integer(projection.rows())
-                .integer(0)
-                .integer(0)
+                .pointer(chosen, 4L * first)
                 .integer(0)
                 .integer(0);
         products.launch(products.form(CudaProducts.Epilogue.CHOOSE, rows, projection.rows()), arguments);
         kernels.launch(chooseFinish, rows, 1, FINISH_THREADS, arguments);
-        answer(rows, tokens, logProbabilities);
-    }
-
-    /** Fetches what came out. */
-    private void answer(int rows, int[] tokens, float[] logProbabilities) {
-        ByteBuffer bytes = kernels.staging().fetch(answers, 0, 12 * SCORE_ROWS);
-        for (int row = 0; row < rows; row++) {
-            tokens[row] = bytes.getInt(4 * row);
-            boolean number = bytes.getInt(8 * SCORE_ROWS + 4 * row) == 0;
-            logProbabilities[row] = number ? bytes.getFloat(4 * SCORE_ROWS + 4 * row) : Float.NaN;
-        }
+        return answers.fetch(found, rows);
     }
 
     void logits(CudaTensor hidden, CudaMatrix head, float[] out) {
@@ -165,6 +168,8 @@ final class CudaHead implements TokenChooser, AutoCloseable {
     @Override
     public void close() {
         asked.close();
+        found.close();
+        chosen.close();
         answers.close();
         if (workspace != null) {
             workspace.close();

@@ -37,7 +37,7 @@ public final class CudaKernels extends Kernels {
     private static final int STAGING_BYTES = 64 << 20;
 
     /** The most rows that an operation outside of a step may have. */
-    private static final int MOST_ROWS = 1 << 17;
+    static final int MOST_ROWS = 1 << 17;
 
     /** Memory that caches and activations leave to the driver and to what grows, in bytes. */
     private static final long MARGIN_BYTES = 1L << 30;
@@ -385,8 +385,9 @@ public final class CudaKernels extends Kernels {
         CudaTensor to = residual(out);
         Shapes.same(out.rows(), tokens.length, "rows of the output", "tokens");
         Shapes.same(out.columns(), table.columns(), "columns of the output", "columns of the table");
+        boolean references = step.running();
         for (int token : tokens) {
-            if (token < 0 || token >= table.rows()) {
+            if (token < (references ? -MOST_ROWS : 0) || token >= table.rows()) {
                 throw new PaloverdeException(
                         ErrorCode.TOKENIZER_MISMATCH,
                         "token " + token + " is not among the " + table.rows()
@@ -406,6 +407,7 @@ public final class CudaKernels extends Kernels {
                 .pointer(ids)
                 .pointer(rows(tokens.length))
                 .pointer(to.values())
+                .pointer(head.chosen())
                 .integer(table.columns())
                 .integer(from.paddedColumns() / CudaTensor.TILE);
         launch(embed, mostRows(tokens.length), 1, THREADS, arguments);
@@ -579,15 +581,26 @@ public final class CudaKernels extends Kernels {
     @Override
     public void logProbabilities(
             Tensor hidden, Matrix projection, int[] targets, float[] logProbabilities, int[] best) {
+        try (RowAnswers answers = score(hidden, projection, targets)) {
+            answers.await();
+            for (int row = 0; row < targets.length; row++) {
+                logProbabilities[row] = answers.logProbability(row);
+                best[row] = answers.token(row);
+            }
+        }
+    }
+
+    @Override
+    public RowAnswers score(Tensor hidden, Matrix projection, int[] targets) {
         endUpload();
         Shapes.same(hidden.columns(), projection.columns(), "columns of the hidden states", "inputs");
         Shapes.same(targets.length, hidden.rows(), "targets", "rows");
         for (int target : targets) {
             Shapes.index(target, projection.rows(), "target");
         }
-        if (hidden.rows() > 0) {
-            head.score(operand(hidden), own(projection, CudaMatrix.class), targets, logProbabilities, best);
-        }
+        return targets.length == 0
+                ? RowAnswers.of(new int[0], new float[0])
+                : head.score(operand(hidden), own(projection, CudaMatrix.class), targets);
     }
 
     @Override

@@ -2,6 +2,7 @@ package dev.paloverde.gpu.kernels;
 
 import dev.paloverde.gpu.device.Buffer;
 import dev.paloverde.gpu.device.Device;
+import dev.paloverde.gpu.device.Event;
 import dev.paloverde.gpu.device.HostBuffer;
 import dev.paloverde.gpu.device.Stream;
 import java.nio.ByteBuffer;
@@ -9,23 +10,29 @@ import java.nio.ByteOrder;
 
 /**
  * Pinned memory that small things pass through on their way to the GPU and back. Pieces are handed out one behind the other
- * and all come back at once, when the stream has been waited for.
+ * from one half, then from the other: the pieces of a half come back together, when the stream has passed the last of them.
  */
 final class CudaStaging implements AutoCloseable {
     private static final int ALIGNMENT = 256;
 
     private final Stream stream;
     private final HostBuffer memory;
+    private final Event[] passed;
+    private final long half;
+    private int current;
     private long next;
 
+    /** @param bytes the most that a piece may have */
     CudaStaging(Device device, Stream stream, long bytes) {
         this.stream = stream;
-        this.memory = device.pinned(bytes);
+        this.half = bytes;
+        this.memory = device.pinned(2 * bytes);
+        this.passed = new Event[] {device.event(), device.event()};
     }
 
-    /** {@return its size in bytes: the most that a piece may have} */
+    /** {@return the most bytes that a piece may have} */
     long capacity() {
-        return memory.bytes();
+        return half;
     }
 
     /** A piece of pinned memory, to be filled and sent. */
@@ -49,7 +56,7 @@ final class CudaStaging implements AutoCloseable {
         }
     }
 
-    /** {@return a piece to fill; it may wait for the stream, if too much is on its way} */
+    /** {@return a piece to fill, before anything else is asked of the stream; it may wait, if too much is on its way} */
     Piece piece(int size) {
         return new Piece(reserve(size), size);
     }
@@ -62,26 +69,31 @@ final class CudaStaging implements AutoCloseable {
         return memory.view().slice((int) offset, size).order(ByteOrder.LITTLE_ENDIAN);
     }
 
-    /** Waits until all that is queued is done, and takes all pieces back. */
+    /** Waits until all that is queued is done. */
     void synchronize() {
         stream.synchronize();
-        next = 0;
     }
 
     private long reserve(int size) {
-        if (size > memory.bytes()) {
-            throw Shapes.wrong(size + " bytes do not pass through " + memory.bytes() + " bytes of pinned memory");
+        if (size > half) {
+            throw Shapes.wrong(size + " bytes do not pass through " + half + " bytes of pinned memory");
         }
-        if (next + size > memory.bytes()) {
-            synchronize();
+        if (next + size > half) {
+            stream.record(passed[current]);
+            current = 1 - current;
+            passed[current].synchronize();
+            next = 0;
         }
-        long offset = next;
-        next = Math.min(memory.bytes(), (next + size + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT);
+        long offset = current * half + next;
+        next = Math.min(half, (next + size + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT);
         return offset;
     }
 
     @Override
     public void close() {
         memory.close();
+        for (Event event : passed) {
+            event.close();
+        }
     }
 }

@@ -192,6 +192,20 @@ public abstract class Kernels implements AutoCloseable {
     public abstract void logProbabilities(
             Tensor hidden, Matrix head, int[] targets, float[] logProbabilities, int[] best);
 
+    /**
+     * As {@link #logProbabilities}, but need not wait for the device.
+     *
+     * @param hidden [rows, columns of head]
+     * @param targets [rows] token ids
+     * @return the targets' log-probabilities, and the most likely tokens
+     */
+    public RowAnswers score(Tensor hidden, Matrix head, int[] targets) {
+        float[] logProbabilities = new float[targets.length];
+        int[] best = new int[targets.length];
+        logProbabilities(hidden, head, targets, logProbabilities, best);
+        return RowAnswers.of(best, logProbabilities);
+    }
+
     /** Copies the first {@code tokens} positions of a page, all layers, to another page of the same cache. */
     public abstract void copyPage(KvCache cache, int from, int to, int tokens);
 

@@ -5,7 +5,7 @@ package dev.paloverde.gpu.kernels;
  * have consecutive positions; a sequence brings one row when it decodes and many when it prefills. Arrays are not
  * copied: the caller leaves them alone until the step is done.
  *
- * @param tokens [rows] token ids
+ * @param tokens [rows] token ids, or what {@link TokenChooser#reference} gives
  * @param positions [rows] positions in their sequences, from 0
  * @param starts [sequences + 1] the first row of each sequence, and the number of rows
  * @param pages [sequences][] block tables: page {@code p} of a sequence holds its positions {@code p * pageTokens} and

@@ -1,6 +1,9 @@
 package dev.paloverde.gpu.kernels;
 
-/** Chooses tokens where the logits are, so that [rows x vocabulary] numbers never leave the device, nor lie there. */
+/**
+ * Chooses tokens where the logits are, so that [rows x vocabulary] numbers never leave the device, nor lie there. A step may
+ * be queued that computes tokens before the host knows them: it names them by {@link #reference}.
+ */
 public interface TokenChooser {
     /** {@return the most rows of one call} */
     int rows();
@@ -12,11 +15,20 @@ public interface TokenChooser {
      *
      * @param hidden [rows, columns of head]
      * @param draws how, one entry a row
-     * @param tokens [rows] out
-     * @param logProbabilities [rows] out: natural logarithms of the tokens' probabilities under softmax of the logits;
-     *     NaN where the logits have no softmax, the token then being undefined
+     * @param first the entry that the first row's token is remembered at, for {@link #reference}; less than 2^17 - rows
+     * @return the tokens, and their log-probabilities under softmax of the logits; where the logits have no softmax, the
+     *     token is any of the vocabulary
      */
-    void choose(Tensor hidden, Matrix head, Draws draws, int[] tokens, float[] logProbabilities);
+    RowAnswers choose(Tensor hidden, Matrix head, Draws draws, int first);
+
+    /**
+     * {@return what stands for a token in the next {@link StepBatch}: negative}
+     *
+     * @param entry that the token was last remembered at
+     */
+    static int reference(int entry) {
+        return -1 - entry;
+    }
 
     /**
      * How the rows of a call are drawn. Noise is {@code -log(-log u)}, with u of 52 bits from Philox4x32-10 (Salmon et al.,

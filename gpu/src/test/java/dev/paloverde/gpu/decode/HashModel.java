@@ -10,6 +10,7 @@ import dev.paloverde.gpu.kernels.KvCache;
 import dev.paloverde.gpu.kernels.KvLayout;
 import dev.paloverde.gpu.kernels.Matrix;
 import dev.paloverde.gpu.kernels.Rotary;
+import dev.paloverde.gpu.kernels.RowAnswers;
 import dev.paloverde.gpu.kernels.StepBatch;
 import dev.paloverde.gpu.kernels.Tensor;
 import dev.paloverde.gpu.kernels.TokenChooser;
@@ -44,6 +45,11 @@ class HashModel implements LanguageModel {
     private final int memory;
     private int stepRows;
     private HashTensor hidden;
+    /** A draft is fed whatever it guesses, in the end each token there is. */
+    private boolean breaks = true;
+
+    /** What the device chose last, for steps that refer to it. */
+    private int[] chosen = {};
     /** Steps wait for it, if there is one. */
     volatile CountDownLatch gate;
 
@@ -82,7 +88,7 @@ class HashModel implements LanguageModel {
         HashKernels kernels = new HashKernels(0) {
             @Override
             public Optional<TokenChooser> chooser() {
-                return Optional.of(new HashChooser(this));
+                return Optional.of(new HashChooser(this, model));
             }
         };
         return new LoadedModel(kernels, model, new ByteTokenizer(), new int[] {END});
@@ -90,6 +96,7 @@ class HashModel implements LanguageModel {
 
     /** With a draft model whose logits are this one's plus noise that is a hash of the tokens too. */
     static LoadedModel loaded(HashModel model, HashModel draft, float noise) {
+        draft.breaks = false;
         return new LoadedModel(
                 new HashKernels(0),
                 model,
@@ -188,9 +195,12 @@ class HashModel implements LanguageModel {
         HashCache pages = (HashCache) cache;
         check(batch, pages);
         hidden.resize(batch.rows());
+        int[] before = chosen;
+        chosen = new int[] {};
         for (int sequence = 0; sequence < batch.sequences(); sequence++) {
             for (int row = batch.starts()[sequence]; row < batch.starts()[sequence + 1]; row++) {
-                pages.slot(batch.pages()[sequence], batch.positions()[row], batch.tokens()[row]);
+                int token = batch.tokens()[row];
+                pages.slot(batch.pages()[sequence], batch.positions()[row], token < 0 ? before[-1 - token] : token);
             }
         }
         for (int sequence = 0; sequence < batch.sequences(); sequence++) {
@@ -201,7 +211,7 @@ class HashModel implements LanguageModel {
                 }
                 long hash = hash(Arrays.copyOfRange(tokens, Math.max(0, tokens.length - memory), tokens.length));
                 boolean poisoned = Arrays.stream(tokens).anyMatch(token -> token == POISON);
-                if (Arrays.stream(tokens).anyMatch(token -> token == BREAK)) {
+                if (breaks && Arrays.stream(tokens).anyMatch(token -> token == BREAK)) {
                     throw new IllegalStateException("the device broke");
                 }
                 hidden.write(row, new float[] {hash >>> 24, hash & 0xFFFFFF, poisoned ? Float.NaN : 1});
@@ -410,14 +420,16 @@ class HashModel implements LanguageModel {
     }
 
     /** Says what {@link TokenChooser} says, in the plainest way. */
-    private record HashChooser(HashKernels kernels) implements TokenChooser {
+    private record HashChooser(HashKernels kernels, HashModel model) implements TokenChooser {
         @Override
         public int rows() {
             return 5;
         }
 
         @Override
-        public void choose(Tensor hidden, Matrix head, Draws draws, int[] tokens, float[] logProbabilities) {
+        public RowAnswers choose(Tensor hidden, Matrix head, Draws draws, int first) {
+            int[] tokens = new int[hidden.rows()];
+            float[] logProbabilities = new float[hidden.rows()];
             float[] logits = new float[hidden.rows() * VOCABULARY];
             kernels.logits(hidden, head, logits);
             for (int row = 0; row < hidden.rows(); row++) {
@@ -441,6 +453,49 @@ class HashModel implements LanguageModel {
                     }
                 }
                 logProbabilities[row] = (float) logProbability(logits, from, tokens[row]);
+            }
+            model.chosen = Arrays.copyOf(model.chosen, first + tokens.length);
+            System.arraycopy(tokens, 0, model.chosen, first, tokens.length);
+            return new Late(tokens, logProbabilities);
+        }
+
+        /** Nothing is read before it was waited for, nor after it was closed. */
+        private static final class Late implements RowAnswers {
+            private final int[] tokens;
+            private final float[] logProbabilities;
+            private boolean there;
+
+            Late(int[] tokens, float[] logProbabilities) {
+                this.tokens = tokens;
+                this.logProbabilities = logProbabilities;
+            }
+
+            @Override
+            public void await() {
+                there = true;
+            }
+
+            @Override
+            public int token(int row) {
+                requireThere();
+                return tokens[row];
+            }
+
+            @Override
+            public float logProbability(int row) {
+                requireThere();
+                return logProbabilities[row];
+            }
+
+            private void requireThere() {
+                if (!there) {
+                    throw new IllegalStateException("an answer that is not there");
+                }
+            }
+
+            @Override
+            public void close() {
+                there = false;
             }
         }
     }
