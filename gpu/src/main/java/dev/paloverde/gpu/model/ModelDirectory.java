@@ -11,6 +11,8 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
 import java.util.stream.Stream;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
  * A model as Hugging Face's {@code save_pretrained} writes it. Nothing in it is executed; everything in it is checked.
@@ -20,6 +22,8 @@ public final class ModelDirectory implements AutoCloseable {
     private static final String CONFIGURATION = "config.json";
     private static final String GENERATION = "generation_config.json";
     private static final String TOKENIZER = "tokenizer.json";
+
+    private static final Logger LOG = LoggerFactory.getLogger(ModelDirectory.class);
 
     private final Path path;
     private final JsonNode tree;
@@ -150,8 +154,17 @@ public final class ModelDirectory implements AutoCloseable {
      * @throws PaloverdeException MODEL_CORRUPT, TENSOR_MISSING, UNSUPPORTED_MODEL or OUT_OF_MEMORY
      */
     public LanguageModel load(Kernels kernels) {
+        long begin = System.nanoTime();
         try (Checkpoint checkpoint = Checkpoint.open(weights)) {
-            return Transformer.load(kernels, configuration, checkpoint);
+            LanguageModel model = Transformer.load(kernels, configuration, checkpoint);
+            double seconds = (System.nanoTime() - begin) / 1e9;
+            double gigabytes = weightBytes() / 1e9;
+            LOG.info(
+                    "{}: {} in {}",
+                    path,
+                    "%.2f GB of weights".formatted(gigabytes),
+                    "%.2f s (%.1f GB/s)".formatted(seconds, gigabytes / seconds));
+            return model;
         } catch (InternalError e) {
             // what the virtual machine throws when a file that is mapped has become shorter
             throw new PaloverdeException(

@@ -24,6 +24,7 @@ import java.util.Random;
 import java.util.concurrent.CompletableFuture;
 import java.util.function.Function;
 import java.util.stream.IntStream;
+import java.util.stream.Stream;
 import java.util.stream.StreamSupport;
 
 /**
@@ -36,6 +37,9 @@ import java.util.stream.StreamSupport;
  * invariance MODEL DEVICE ROWS             the same requests in other company: the same bits?
  * speed MODEL DEVICE SEQUENCES PROMPT OUTPUT REPEATS   tokens per second of generating
  * scoring MODEL DEVICE ROWS TOKENS REPEATS             tokens per second of scoring
+ * texts MODEL DEVICE TEXTS.jsonl generate|score TOKENS tokens per second of whole texts, tokenized before; generating TOKENS
+ * load MODEL DEVICE REPEATS                            bytes of weights per second of loading
+ * soak MODEL DEVICE SECONDS                            many short jobs: memory stays as it is, results too
  * </pre>
  */
 public final class EngineProbe {
@@ -54,6 +58,9 @@ public final class EngineProbe {
             case "invariance" -> invariance(model, device, Integer.parseInt(arguments[3]));
             case "speed" -> speed(model, device, integers(arguments, 3));
             case "scoring" -> scoring(model, device, integers(arguments, 3));
+            case "texts" -> texts(model, device, Path.of(arguments[3]), arguments[4], Integer.parseInt(arguments[5]));
+            case "load" -> load(model, device, Integer.parseInt(arguments[3]));
+            case "soak" -> EngineSoak.run(model, device, Integer.parseInt(arguments[3]));
             default -> throw new IllegalArgumentException("what is " + arguments[0]);
         };
         Engines.closeIdle();
@@ -236,6 +243,68 @@ public final class EngineProbe {
                             rows,
                             length,
                             rows * (length - 1.0) / seconds);
+                }
+            }
+        }
+        return true;
+    }
+
+    private static boolean texts(Path folder, String device, Path file, String how, int count) throws IOException {
+        List<String> texts = new ArrayList<>();
+        for (String line : Files.readAllLines(file)) {
+            texts.add(JSON.readTree(line).get("text").textValue());
+        }
+        try (SharedEngine shared = Engines.acquire(new EngineSpec(folder, device, 8, EngineOptions.defaults()))) {
+            List<int[]> rows = texts.stream()
+                    .map(text -> shared.directory().tokenizer().encode(text))
+                    .toList();
+            Function<int[], Function<Engine, CompletableFuture<?>>> request = how.equals("generate")
+                    ? tokens -> generation(tokens, count)
+                    : tokens -> engine -> engine.score(
+                            new ScoringRequest(tokens, shared.engine().context(), 1));
+            // the first time, steps are recorded
+            for (int repeat = 0; repeat < 2; repeat++) {
+                EngineMetrics before = shared.engine().metrics();
+                double seconds = time(shared, rows, request);
+                EngineMetrics after = shared.engine().metrics();
+                System.out.printf(
+                        Locale.ROOT,
+                        "{\"rows\":%d,\"tokens_in\":%d,\"tokens_out\":%d,\"seconds\":%.4f,\"step_seconds\":%.4f}%n",
+                        rows.size(),
+                        rows.stream().mapToInt(tokens -> tokens.length).sum(),
+                        after.decodeTokens() - before.decodeTokens(),
+                        seconds,
+                        (after.stepNanos() - before.stepNanos()) / 1e9);
+            }
+        }
+        return true;
+    }
+
+    private static boolean load(Path folder, String device, int repeats) throws IOException {
+        long bytes = 0;
+        try (Stream<Path> files = Files.list(folder)) {
+            for (Path file : files.filter(path -> path.toString().endsWith(".safetensors"))
+                    .toList()) {
+                bytes += Files.size(file);
+            }
+        }
+        for (int repeat = 0; repeat < repeats; repeat++) {
+            try (Kernels kernels = Devices.open(device, 8);
+                    ModelDirectory directory = ModelDirectory.open(folder)) {
+                long begin = System.nanoTime();
+                try (LanguageModel model = directory.load(kernels)) {
+                    model.reserve(1);
+                    kernels.embed(
+                            model.head(),
+                            new int[] {0},
+                            kernels.residual(1, model.head().columns()));
+                    double seconds = (System.nanoTime() - begin) / 1e9;
+                    System.out.printf(
+                            Locale.ROOT,
+                            "{\"bytes\":%d,\"seconds\":%.4f,\"gigabytes_per_second\":%.2f}%n",
+                            bytes,
+                            seconds,
+                            bytes / seconds / 1e9);
                 }
             }
         }
