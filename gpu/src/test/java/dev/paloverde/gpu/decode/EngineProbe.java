@@ -293,11 +293,12 @@ public final class EngineProbe {
                     ModelDirectory directory = ModelDirectory.open(folder)) {
                 long begin = System.nanoTime();
                 try (LanguageModel model = directory.load(kernels)) {
-                    model.reserve(1);
-                    kernels.embed(
-                            model.head(),
-                            new int[] {0},
-                            kernels.residual(1, model.head().columns()));
+                    // used, a weight is there
+                    try (Tensor row = kernels.residual(1, model.head().columns())) {
+                        row.resize(1);
+                        kernels.embed(model.head(), new int[] {0}, row);
+                        row.read(0);
+                    }
                     double seconds = (System.nanoTime() - begin) / 1e9;
                     System.out.printf(
                             Locale.ROOT,
