@@ -1,6 +1,8 @@
 package dev.paloverde.gpu.decode;
 
+import dev.paloverde.gpu.kernels.RankedRows;
 import dev.paloverde.gpu.kernels.TokenChooser;
+import dev.paloverde.gpu.kernels.TokenRanker;
 import java.util.Arrays;
 
 /**
@@ -215,6 +217,35 @@ final class GenerationSequence extends Sequence {
             choice = choice.insteadOf(token, logits[from + token]);
         }
         take(choice.token(), choice.logProbability(), index);
+        return true;
+    }
+
+    /** {@return whether the device may rank the tokens of its row: there is one, and the token is accepted as it is} */
+    boolean ranked() {
+        return rejection == null && proposal.length == 0;
+    }
+
+    /** {@return whether nothing but a penalty is between the law and the token} */
+    boolean whole() {
+        Sampling sampling = request.sampling();
+        return sampling.topK() == 0 && sampling.topP() == 1 && sampling.minP() == 0;
+    }
+
+    /** Says how the tokens of its row are ranked, as entry {@code index} of {@code asks}. */
+    void ask(TokenRanker.Asks asks, int index) {
+        draw(asks.draws(), index, known());
+        asks.penalties()[index] = request.sampling().repetitionPenalty();
+        asks.seen()[index] = seen.tokens();
+        asks.drawn()[index] = whole();
+    }
+
+    /** {@return whether the ranks are enough to choose the next token from} Takes it if they are. */
+    boolean sample(Sampler sampler, RankedRows rows, int row) {
+        Sampler.Choice choice = sampler.choose(rows, row, request.sampling(), noise, known());
+        if (choice == null) {
+            return false;
+        }
+        take(choice.token(), choice.logProbability(), known() - proposedFrom);
         return true;
     }
 

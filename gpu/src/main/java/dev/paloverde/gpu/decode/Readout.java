@@ -3,13 +3,16 @@ package dev.paloverde.gpu.decode;
 import dev.paloverde.gpu.ErrorCode;
 import dev.paloverde.gpu.PaloverdeException;
 import dev.paloverde.gpu.kernels.Kernels;
+import dev.paloverde.gpu.kernels.RankedRows;
 import dev.paloverde.gpu.kernels.RowAnswers;
 import dev.paloverde.gpu.kernels.Tensor;
 import dev.paloverde.gpu.kernels.TokenChooser;
+import dev.paloverde.gpu.kernels.TokenRanker;
 import dev.paloverde.gpu.model.LanguageModel;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.stream.IntStream;
 
 /**
  * What the sequences of a step want from its hidden states. The output projection is run only for rows that someone asked
@@ -27,6 +30,7 @@ final class Readout implements AutoCloseable {
     private final Tensor gathered;
     private final float[] logits;
     private final TokenChooser chooser;
+    private final TokenRanker ranker;
     private final int scoreRows;
 
     private final List<GenerationSequence> samplers = new ArrayList<>();
@@ -102,8 +106,10 @@ final class Readout implements AutoCloseable {
         this.sampleRows = Math.max(1, Math.min(LOGITS / model.vocabulary(), sampleRows));
         this.logits = new float[sampleRows * model.vocabulary()];
         this.chooser = kernels.chooser().orElse(null);
+        this.ranker = kernels.ranker().orElse(null);
         this.scoreRows = kernels.scoringRows();
         int mostRows = Math.max(Math.max(sampleRows, scoreRows), chooser == null ? 0 : chooser.rows());
+        mostRows = Math.max(mostRows, ranker == null ? 0 : ranker.rows());
         this.gathered = kernels.tensor(mostRows, model.head().columns());
     }
 
@@ -172,12 +178,13 @@ final class Readout implements AutoCloseable {
 
     private int runSamples(Tensor hidden) {
         chosen = 0;
-        for (int first = 0; first < samplers.size(); first += sampleRows) {
-            int count = Math.min(sampleRows, samplers.size() - first);
-            gather(hidden, sampleFrom, first, count);
+        int[] left = ranker == null ? IntStream.range(0, samplers.size()).toArray() : runRanked(hidden);
+        for (int first = 0; first < left.length; first += sampleRows) {
+            int count = Math.min(sampleRows, left.length - first);
+            gather(hidden, rowsOf(left, first, count), 0, count);
             kernels.logits(gathered, model.head(), logits);
             for (int i = 0; i < count; i++) {
-                GenerationSequence sequence = samplers.get(first + i);
+                GenerationSequence sequence = samplers.get(left[first + i]);
                 int from = i * model.vocabulary();
                 guard(sequence, () -> chosen += sequence.sample(sampler, logits, from) ? 1 : 0);
             }
@@ -185,18 +192,58 @@ final class Readout implements AutoCloseable {
         return chosen;
     }
 
+    private int[] rowsOf(int[] indices, int first, int count) {
+        return Arrays.stream(indices, first, first + count)
+                .map(i -> sampleFrom[i])
+                .toArray();
+    }
+
+    /** Chooses from ranked tokens; {@return those among who sample that need all logits} */
+    private int[] runRanked(Tensor hidden) {
+        int[] ranked = IntStream.range(0, samplers.size())
+                .filter(i -> samplers.get(i).ranked())
+                .toArray();
+        boolean[] enough = new boolean[samplers.size()];
+        for (int first = 0; first < ranked.length; first += ranker.rows()) {
+            int count = Math.min(ranker.rows(), ranked.length - first);
+            gather(hidden, rowsOf(ranked, first, count), 0, count);
+            TokenRanker.Asks asks =
+                    new TokenRanker.Asks(draws(count), new float[count], new int[count][], new boolean[count]);
+            for (int i = 0; i < count; i++) {
+                samplers.get(ranked[first + i]).ask(asks, i);
+            }
+            RankedRows rows = ranker.rank(gathered, model.head(), asks);
+            for (int i = 0; i < count; i++) {
+                int row = i;
+                int index = ranked[first + i];
+                GenerationSequence sequence = samplers.get(index);
+                enough[index] = sequence.work().over();
+                guard(sequence, () -> {
+                    enough[index] = true;
+                    enough[index] = sequence.sample(sampler, rows, row);
+                    chosen += enough[index] ? 1 : 0;
+                });
+            }
+        }
+        return IntStream.range(0, enough.length).filter(i -> !enough[i]).toArray();
+    }
+
+    private static TokenChooser.Draws draws(int count) {
+        return new TokenChooser.Draws(
+                new float[count],
+                new int[count],
+                new int[count],
+                new int[count],
+                new int[count],
+                RowNoise.Purpose.TOKEN.ordinal());
+    }
+
     private List<RowAnswers> choose(Tensor hidden) {
         List<RowAnswers> answers = new ArrayList<>();
         for (int first = 0; first < choosers.size(); first += chooser.rows()) {
             int count = Math.min(chooser.rows(), choosers.size() - first);
             gather(hidden, chooseFrom, first, count);
-            TokenChooser.Draws draws = new TokenChooser.Draws(
-                    new float[count],
-                    new int[count],
-                    new int[count],
-                    new int[count],
-                    new int[count],
-                    RowNoise.Purpose.TOKEN.ordinal());
+            TokenChooser.Draws draws = draws(count);
             for (int i = 0; i < count; i++) {
                 choosers.get(first + i).draw(draws, i, choosePositions[first + i]);
             }

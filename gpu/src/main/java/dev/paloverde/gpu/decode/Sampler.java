@@ -2,6 +2,7 @@ package dev.paloverde.gpu.decode;
 
 import dev.paloverde.gpu.ErrorCode;
 import dev.paloverde.gpu.PaloverdeException;
+import dev.paloverde.gpu.kernels.RankedRows;
 import java.util.Arrays;
 
 /**
@@ -52,6 +53,94 @@ final class Sampler {
                 : choosePenalised(logits, from, sampling, noise, seen, position);
         double logSum = StrictMath.log(sum);
         return new Choice(token, logits[from + token] - (double) largest - logSum, largest, logSum);
+    }
+
+    /**
+     * What {@link #choose} chooses, by the first ranks of a row.
+     *
+     * @param rows ranked with this temperature and penalty; drawn where neither top-k nor top-p nor min-p cuts the law off
+     * @param position the position that the token will have
+     * @return null where it would take more ranks to tell
+     * @throws PaloverdeException {@code NOT_A_NUMBER} if the logits have no softmax
+     */
+    Choice choose(RankedRows rows, int row, Sampling sampling, RowNoise noise, int position) {
+        if (!rows.lawful(row)) {
+            throw noSoftmax(position);
+        }
+        double logSum = StrictMath.log(rows.sum(row));
+        int rank = sampling.temperature() == 0 ? 0 : drawn(rows, row, sampling, noise, position);
+        if (rank < 0) {
+            return null;
+        }
+        double logProbability = rows.plainLogit(row, rank) - (double) rows.largest(row) - logSum;
+        return new Choice(rows.token(row, rank), logProbability, rows.largest(row), logSum);
+    }
+
+    /** {@return the rank of the token that is drawn; -1 where there are too few} */
+    private int drawn(RankedRows rows, int row, Sampling sampling, RowNoise noise, int position) {
+        int ranks = rows.ranks();
+        boolean all = ranks == vocabulary;
+        boolean cut = true;
+        int count = ranks;
+        if (sampling.topK() > 0 && sampling.topK() < vocabulary) {
+            count = sampling.topK();
+            if (count > ranks) {
+                return -1;
+            }
+            if (sampling.topP() < 1) {
+                double mass = 0;
+                for (int rank = 0; rank < count; rank++) {
+                    mass += weight(rows, row, rank, sampling);
+                }
+                count = reach(rows, row, sampling, sampling.topP() * mass, count);
+            }
+        } else if (sampling.topP() < 1) {
+            count = reach(rows, row, sampling, sampling.topP() * rows.mass(row), ranks);
+            if (count > ranks && !all) {
+                return -1;
+            }
+        } else if (rows.drawn(row) >= 0) {
+            return rankOf(rows, row, rows.drawn(row));
+        } else {
+            cut = false;
+        }
+        double floor = floor(rows.logit(row, 0), sampling);
+        int best = -1;
+        double bestValue = Double.NEGATIVE_INFINITY;
+        for (int rank = 0; rank < Math.min(count, ranks) && (rank == 0 || rows.logit(row, rank) >= floor); rank++) {
+            double value = rows.logit(row, rank) / (double) sampling.temperature()
+                    + noise.gumbel(position, rows.token(row, rank));
+            if (best < 0 || value > bestValue || value == bestValue && rows.token(row, rank) < rows.token(row, best)) {
+                best = rank;
+                bestValue = value;
+            }
+        }
+        return cut || all || rows.logit(row, ranks - 1) < floor ? best : -1;
+    }
+
+    private static int rankOf(RankedRows rows, int row, int token) {
+        for (int rank = 0; rank < rows.ranks(); rank++) {
+            if (rows.token(row, rank) == token) {
+                return rank;
+            }
+        }
+        return -1;
+    }
+
+    /** How many of the first {@code limit} ranks it takes to reach a mass; one more if they do not. */
+    private static int reach(RankedRows rows, int row, Sampling sampling, double wanted, int limit) {
+        double mass = 0;
+        for (int rank = 0; rank < limit; rank++) {
+            mass += weight(rows, row, rank, sampling);
+            if (mass >= wanted) {
+                return rank + 1;
+            }
+        }
+        return limit + 1;
+    }
+
+    private static double weight(RankedRows rows, int row, int rank, Sampling sampling) {
+        return weight(rows.logit(row, rank), rows.logit(row, 0), sampling.temperature());
     }
 
     /**

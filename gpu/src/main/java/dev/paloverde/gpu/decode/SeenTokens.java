@@ -39,6 +39,11 @@ final class SeenTokens {
         return count;
     }
 
+    /** {@return the distinct tokens} */
+    int[] tokens() {
+        return Arrays.copyOf(tokens, count);
+    }
+
     /** {@return one of the distinct tokens, by index} */
     int token(int index) {
         return tokens[index];

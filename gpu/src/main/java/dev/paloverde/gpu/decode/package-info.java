@@ -52,8 +52,12 @@
  * the law of sampling from the softmax, needs no state, and lets a second model propose with the very same noise.
  * Exponentials come from {@code Softmax}, logarithms from {@link java.lang.StrictMath}: no bit depends on the
  * just-in-time compiler. A device that has a {@link dev.paloverde.gpu.kernels.TokenChooser} chooses by the same rule where its
- * logits are, for sequences without filters and penalties; for others their logits come to the host. {@code StopTexts}
- * watches the decoded output.
+ * logits are, for sequences without filters and penalties; for others a {@link dev.paloverde.gpu.kernels.TokenRanker} gives the
+ * first ranks of their tokens, and only where these do not decide do all logits come to the host. {@code StopTexts} watches the
+ * decoded output.
+ *
+ * <p>Where the device chooses, the engine begins a step before it has read the one before: {@code Readout} holds what is still
+ * on its way, and a {@code GenerationSequence} counts the token that the device knows and the host does not.
  *
  * <h2>Guessing ahead</h2>
  *

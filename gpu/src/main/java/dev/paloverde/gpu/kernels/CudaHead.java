@@ -104,14 +104,7 @@ final class CudaHead implements TokenChooser, AutoCloseable {
         CudaStaging.Piece piece = kernels.staging().piece(DRAW_BYTES * rows);
         ByteBuffer out = piece.bytes();
         for (int row = 0; row < rows; row++) {
-            int at = DRAW_BYTES * row;
-            out.putFloat(at, draws.temperatures()[row]);
-            out.putInt(at + 4, draws.positions()[row]);
-            out.putInt(at + 8, draws.purpose());
-            out.putInt(at + 12, draws.streams()[row]);
-            out.putInt(at + 16, draws.keys0()[row]);
-            out.putInt(at + 20, draws.keys1()[row]);
-            out.putLong(at + 24, 0);
+            draw(out, DRAW_BYTES * row, draws, row);
         }
         piece.send(asked, 0);
         reserve((long) CHOOSE_BYTES * rows * blocks(projection));
@@ -136,11 +129,35 @@ final class CudaHead implements TokenChooser, AutoCloseable {
         return answers.fetch(found, rows);
     }
 
-    void logits(CudaTensor hidden, CudaMatrix head, float[] out) {
+    /** Lays out how a row is drawn, as the kernels read it. */
+    static void draw(ByteBuffer out, int at, Draws draws, int row) {
+        out.putFloat(at, draws.temperatures()[row]);
+        out.putInt(at + 4, draws.positions()[row]);
+        out.putInt(at + 8, draws.purpose());
+        out.putInt(at + 12, draws.streams()[row]);
+        out.putInt(at + 16, draws.keys0()[row]);
+        out.putInt(at + 20, draws.keys1()[row]);
+        out.putLong(at + 24, 0);
+    }
+
+    /** {@return numbers from a row of logits to the next} */
+    static int stride(CudaMatrix head) {
+        return (head.rows() + 7) / 8 * 8;
+    }
+
+    /** {@return logits of few rows, on the device until something else is asked of the head} */
+    Buffer logitsThere(CudaTensor hidden, CudaMatrix head) {
         int rows = hidden.rows();
-        int stride = (head.rows() + 7) / 8 * 8;
+        int stride = stride(head);
         reserve(4L * stride * rows);
         products.multiply(CudaProducts.Epilogue.LOGITS, hidden, head, null, workspace, stride, rows);
+        return workspace;
+    }
+
+    void logits(CudaTensor hidden, CudaMatrix head, float[] out) {
+        int rows = hidden.rows();
+        int stride = stride(head);
+        logitsThere(hidden, head);
         int most = (int) (kernels.staging().capacity() / 4);
         for (int row = 0; row < rows; row++) {
             for (int first = 0; first < head.rows(); first += most) {

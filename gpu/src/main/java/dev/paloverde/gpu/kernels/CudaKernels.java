@@ -50,6 +50,7 @@ public final class CudaKernels extends Kernels {
     private final CudaProducts products;
     private final CudaAttention attention;
     private final CudaHead head;
+    private final CudaRanker ranker;
     private final Kernel embed;
     private final Kernel normalize;
     private final Kernel gather;
@@ -94,6 +95,7 @@ public final class CudaKernels extends Kernels {
         tile = products.kernel("products_tile");
         attention = new CudaAttention(this, this::module);
         head = new CudaHead(this, products);
+        ranker = new CudaRanker(this, head, module("sampling").kernel("sampling_rank"));
         indices = device.allocate(4L * MOST_ROWS);
         numbers = device.allocate(4L * MOST_ROWS);
         CudaStaging.Piece piece = staging.piece(4 * MOST_ROWS);
@@ -350,6 +352,11 @@ public final class CudaKernels extends Kernels {
     @Override
     public int scoringRows() {
         return CudaHead.SCORE_ROWS;
+    }
+
+    @Override
+    public Optional<TokenRanker> ranker() {
+        return Optional.of(ranker);
     }
 
     @Override
@@ -648,6 +655,7 @@ public final class CudaKernels extends Kernels {
         staging.synchronize();
         recordings.forget();
         rotaries.forEach(CudaRotary::close);
+        ranker.close();
         head.close();
         attention.close();
         step.close();

@@ -104,6 +104,11 @@ public abstract class Kernels implements AutoCloseable {
         return 256;
     }
 
+    /** {@return how tokens are ranked on the device; empty where all logits come to the host for that} */
+    public Optional<TokenRanker> ranker() {
+        return Optional.empty();
+    }
+
     /** {@return how tokens are chosen on the device; empty where logits have to come to the host for that} */
     public Optional<TokenChooser> chooser() {
         return Optional.empty();

@@ -9,11 +9,13 @@ import dev.paloverde.gpu.kernels.Kernels;
 import dev.paloverde.gpu.kernels.KvCache;
 import dev.paloverde.gpu.kernels.KvLayout;
 import dev.paloverde.gpu.kernels.Matrix;
+import dev.paloverde.gpu.kernels.RankedRows;
 import dev.paloverde.gpu.kernels.Rotary;
 import dev.paloverde.gpu.kernels.RowAnswers;
 import dev.paloverde.gpu.kernels.StepBatch;
 import dev.paloverde.gpu.kernels.Tensor;
 import dev.paloverde.gpu.kernels.TokenChooser;
+import dev.paloverde.gpu.kernels.TokenRanker;
 import dev.paloverde.gpu.kernels.Weights;
 import dev.paloverde.gpu.model.LanguageModel;
 import dev.paloverde.gpu.model.Tokenizer;
@@ -89,6 +91,11 @@ class HashModel implements LanguageModel {
             @Override
             public Optional<TokenChooser> chooser() {
                 return Optional.of(new HashChooser(this, model));
+            }
+
+            @Override
+            public Optional<TokenRanker> ranker() {
+                return Optional.of(new HashRanker(this));
             }
         };
         return new LoadedModel(kernels, model, new ByteTokenizer(), new int[] {END});
@@ -497,6 +504,21 @@ class HashModel implements LanguageModel {
             public void close() {
                 there = false;
             }
+        }
+    }
+
+    /** Ranks few tokens, so that they are often too few. */
+    private record HashRanker(HashKernels kernels) implements TokenRanker {
+        @Override
+        public int rows() {
+            return 3;
+        }
+
+        @Override
+        public RankedRows rank(Tensor hidden, Matrix head, Asks asks) {
+            float[] logits = new float[hidden.rows() * VOCABULARY];
+            kernels.logits(hidden, head, logits);
+            return new PlainRanks(logits, VOCABULARY, 12, asks);
         }
     }
 

@@ -6,6 +6,8 @@ import static org.assertj.core.api.Assertions.within;
 
 import dev.paloverde.gpu.ErrorCode;
 import dev.paloverde.gpu.PaloverdeException;
+import dev.paloverde.gpu.kernels.TokenChooser;
+import dev.paloverde.gpu.kernels.TokenRanker;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Comparator;
@@ -319,5 +321,44 @@ class SamplerTest {
     private static double critical(int freedom) {
         double ninth = 2.0 / (9 * freedom);
         return freedom * Math.pow(1 - ninth + 3.0902 * Math.sqrt(ninth), 3);
+    }
+
+    @Property(tries = 2000)
+    void ranksDecideAsAllLogitsDo(@ForAll long seed) {
+        Random random = new Random(seed);
+        int vocabulary = 2 + random.nextInt(300);
+        float[] logits = new float[vocabulary];
+        float width = random.nextBoolean() ? 1 : 8;
+        for (int token = 0; token < vocabulary; token++) {
+            // many alike
+            logits[token] = random.nextInt(4) == 0 ? 1 : (float) random.nextGaussian() * width;
+        }
+        Sampling sampling = BatchInvarianceTest.sampling(random);
+        RowNoise noise = new RowNoise(sampling.seed(), RowKey.of(seed));
+        SeenTokens seen = new SeenTokens();
+        random.ints(random.nextInt(20), 0, vocabulary).forEach(seen::add);
+        TokenRanker.Asks asks = new TokenRanker.Asks(
+                new TokenChooser.Draws(
+                        new float[] {sampling.temperature()},
+                        new int[] {9},
+                        new int[1],
+                        new int[1],
+                        new int[1],
+                        RowNoise.Purpose.TOKEN.ordinal()),
+                new float[] {sampling.repetitionPenalty()},
+                new int[][] {sampling.repetitionPenalty() == 1 ? new int[0] : seen.tokens()},
+                new boolean[] {sampling.topK() == 0 && sampling.topP() == 1 && sampling.minP() == 0});
+        noise.key(asks.draws(), 0);
+        Sampler sampler = new Sampler(vocabulary);
+        Sampler.Choice all = sampler.choose(logits, 0, sampling, noise, seen, 9);
+        int ranks = 1 + random.nextInt(vocabulary);
+        Sampler.Choice choice = sampler.choose(new PlainRanks(logits, vocabulary, ranks, asks), 0, sampling, noise, 9);
+        if (choice != null) {
+            assertThat(choice.token()).isEqualTo(all.token());
+            assertThat(choice.logProbability()).isEqualTo(all.logProbability());
+        }
+        // the whole vocabulary is always enough
+        assertThat(sampler.choose(new PlainRanks(logits, vocabulary, vocabulary, asks), 0, sampling, noise, 9))
+                .isEqualTo(all);
     }
 }
