@@ -72,8 +72,8 @@ struct BackwardShape {
     static constexpr int kScores = kGradients + kGradientSlots * kQueryBytes;
     static constexpr int kSums = kScores + 2 * kScorePanelBytes;
     static constexpr int kSharedBytes = kSums + kSumSlots * kSumBytes;
-    static constexpr int kConsumerRegisters = kNarrow ? 232 : 240;
-    static constexpr int kProducerRegisters = kNarrow ? 40 : 24;
+    static constexpr int kConsumerRegisters = kHead == 64 ? 232 : 240;
+    static constexpr int kProducerRegisters = kHead == 64 ? 40 : 24;
     static_assert(kGradientsEmpty + 8 * kGradientSlots <= kSteps && 8 * kQuerySlots <= kRecords - kSteps, "room");
     static_assert(kSharedBytes <= 232448, "a block has 227 KiB of shared memory");
 };
