@@ -108,7 +108,7 @@ def check(kernel, d, dtype, quick=False):
                 all_same(label + " rerun", found, run(kernel, q, k, v, out, lse, d_out, **options))
                 if kv_heads == 3:
                     all_same(label + " section 1", found,
-                             run(kernel, q, k, v, out, lse, d_out, section=1, **options))
+                             run(kernel, q, k, v, out, lse, d_out, section=1, together=8, **options))
                     free = run(kernel, q, k, v, out, lse, d_out, any_order=True, **options)
                     note(label + " any order", judge(label, free, q, k, v, seen, d_out))
 

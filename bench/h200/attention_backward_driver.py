@@ -7,8 +7,8 @@ import torch
 
 from attention_driver import UNLIMITED, _check, _cuda
 
-HEADER = "16Q26q11if"
-assert struct.calcsize("<" + HEADER) == 384
+HEADER = "16Q26q12ifi"
+assert struct.calcsize("<" + HEADER) == 392
 
 
 class Backward:
@@ -41,8 +41,8 @@ class Backward:
         return function
 
     def launcher(self, q, k, v, out, d_out, lse, dq, dk, dv, causal=False, window=(-1, -1), starts_q=None,
-                 starts_k=None, tokens_q=None, tokens_k=None, visible=None, scale=None, section=None, last_first=None,
-                 any_order=False):
+                 starts_k=None, tokens_q=None, tokens_k=None, visible=None, scale=None, section=None, together=None,
+                 rotation=None, any_order=False):
         """q, k, v, out, gradients: [batch, tokens, heads, d], or [tokens, heads, d] with starts; lse [batch, heads,
         tokens] or [heads, tokens]. Returns a function that launches on the current stream; given a part (prepare,
         main, finish), only that."""
@@ -62,11 +62,16 @@ class Backward:
         tokens_q = tokens_q if packed else q.shape[1]
         tokens_k = tokens_k if packed else k.shape[1]
         tiles = q.shape[0] // self.rows + batch if packed else batch * -(-tokens_q // self.rows)
+        work = kv_heads if packed else kv_heads * batch  # heads of keys to divide into sections
         if section is None:
-            section = default_section(tokens_k, heads // kv_heads)
-        section = max(1, min(section, kv_heads if packed else kv_heads * batch))
-        if last_first is None:
-            last_first = right != UNLIMITED or visible is not None
+            section = 16
+        section = max(1, min(section, work))
+        if together is None:
+            together = max(1, self.processors // section)
+        if rotation is None:
+            rotation = 2
+        if left != UNLIMITED or right != UNLIMITED or visible is not None:
+            rotation = 0
         make = lambda count, dtype: torch.empty(max(1, count), dtype=dtype, device="cuda")
         descriptors = make(128 + 512 * batch, torch.uint8)
         turns = make(heads * tiles, torch.int32)
@@ -79,9 +84,9 @@ class Backward:
             "<" + HEADER, *(pointer(t) for t in tensors),
             *(s for t in (q, k, v, out, d_out, dq, dk, dv) for s in strides(t)),
             *((0, lse.stride(0)) if packed else (lse.stride(0), lse.stride(1))),
-            batch, heads, kv_heads, tokens_q, tokens_k, tiles, left, right, section, int(last_first), int(any_order),
-            scale if scale is not None else q.shape[-1] ** -0.5)
-        buffer = ctypes.create_string_buffer(header, 384)
+            batch, heads, kv_heads, tokens_q, tokens_k, tiles, left, right, section, together, rotation,
+            int(any_order), scale if scale is not None else q.shape[-1] ** -0.5, 0)
+        buffer = ctypes.create_string_buffer(header, 392)
         params = (ctypes.c_void_p * 1)(ctypes.addressof(buffer))
 
         def launch(part=None, _keep=(tensors, buffer)):
@@ -100,6 +105,3 @@ class Backward:
     def __call__(self, *tensors, **options):
         self.launcher(*tensors, **options)()
 
-
-def default_section(tokens_k, group):
-    return 16

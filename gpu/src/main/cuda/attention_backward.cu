@@ -26,7 +26,7 @@ namespace attention {
 // Compile-time shape of a kernel.
 template <typename ElementType, int kHead_, int kRows_, int kQuerySlots_, int kGradientSlots_, int kSumSlots_,
           
-          bool kNarrow_>
+          int kEmulated_>
 struct BackwardShape {
     using Element = ElementType;
     static constexpr int kHead = kHead_;
@@ -35,7 +35,8 @@ struct BackwardShape {
     static constexpr int kQuerySlots = kQuerySlots_;
     static constexpr int kGradientSlots = kGradientSlots_;
     static constexpr int kSumSlots = kSumSlots_;  // 1 or 2; each has a warp that empties it
-    static constexpr bool kNarrow = kNarrow_;     // dS is made of the 16-bit weights, where there are no registers for more
+    static constexpr int kEmulated = kEmulated_;  // of 16 exponentials, how many on multiply-add units
+    static constexpr bool kFetch = kRows == 64;
     static constexpr int kThreads = 384;
     static constexpr int kPanels = (kHead + 63) / 64;
     static constexpr int kKeyPanelBytes = kBlockKeys * 128;
@@ -58,13 +59,14 @@ struct BackwardShape {
     static constexpr int kScoresEmpty = 24;
     static constexpr int kSumsFull = 32;
     static constexpr int kSumsEmpty = kSumsFull + 16;
-    static constexpr int kQueriesFull = kSumsEmpty + 16;
+    static constexpr int kIdle = kSumsEmpty + 16;
+    static constexpr int kQueriesFull = kIdle + 8;
     static constexpr int kQueriesEmpty = kQueriesFull + 8 * kQuerySlots;
     static constexpr int kGradientsFull = kQueriesEmpty + 8 * kQuerySlots;
     static constexpr int kGradientsEmpty = kGradientsFull + 8 * kGradientSlots;
     static constexpr int kSteps = 256;    // what a step's queries are: int2 for each slot
     static constexpr int kRecords = 320;  // of blocks of keys
-    static constexpr int kStatistics = 512;
+    static constexpr int kStatistics = 576;
     static constexpr int kKeys = (kStatistics + kQuerySlots * kStatisticBytes + 1023) / 1024 * 1024;
     static constexpr int kValues = kKeys + kKeyBytes;
     static constexpr int kQueries = kValues + kKeyBytes;
@@ -72,8 +74,8 @@ struct BackwardShape {
     static constexpr int kScores = kGradients + kGradientSlots * kQueryBytes;
     static constexpr int kSums = kScores + 2 * kScorePanelBytes;
     static constexpr int kSharedBytes = kSums + kSumSlots * kSumBytes;
-    static constexpr int kConsumerRegisters = kHead == 64 ? 232 : 240;
-    static constexpr int kProducerRegisters = kHead == 64 ? 40 : 24;
+    static constexpr int kConsumerRegisters = 240;
+    static constexpr int kProducerRegisters = 24;
     static_assert(kGradientsEmpty + 8 * kGradientSlots <= kSteps && 8 * kQuerySlots <= kRecords - kSteps, "room");
     static_assert(kSharedBytes <= 232448, "a block has 227 KiB of shared memory");
 };
@@ -87,14 +89,18 @@ struct alignas(16) Record {
     int32_t length_k;
     int32_t start_q;
     int32_t start_k;
-    int32_t first;  // tiles of queries first, .., first + count - 1 see some of the keys
-    int32_t count;
-    int32_t passed;  // with starts_k: blocks of the sequences before, times heads
     int32_t start_visible;  // of the first query in `visible`
-    int32_t reserved;
+    int32_t first;          // tiles of queries first, .., first + count - 1 see some of the keys
+    int32_t count;
+    int32_t begin;  // the tile to begin with
+    int32_t group_first;  // blocks of keys group_first, .., group_last are at work side by side
+    int32_t group_last;
+    int32_t lag;  // where every query sees every key: tiles between neighbours of the group
+    int32_t passed;     // with starts_k: blocks of the sequences before, times heads
+    int32_t phase_end;  // number, in the order of work, of the first block that is in another group and section
 };
 constexpr int kRecordSlots = 4;
-static_assert(kRecordSlots * sizeof(Record) <= 192, "between the steps and the statistics");
+static_assert(kRecordSlots * sizeof(Record) <= 256, "between the steps and the statistics");
 
 struct Interval {
     int32_t first;
@@ -162,21 +168,15 @@ __device__ __forceinline__ void copy_bytes(uint32_t destination, const void* sou
 
 constexpr uint64_t kEvictNormal = 0x1000000000000000;
 
-// Where a walk through the steps of a block of keys stands: heads of queries in ascending order, and for each its tiles.
+// Where a walk through the steps of a block of keys stands: heads of queries in ascending order, and for each its tiles,
+// once around.
 struct Walk {
     int head;  // among those that share the keys
     int tile;
 
-    static __device__ __forceinline__ Walk begin(const BackwardArguments& a, const Record& record) {
-        return {0, a.last_first ? record.first + record.count - 1 : record.first};
-    }
-
-    __device__ __forceinline__ void advance(const BackwardArguments& a, const Record& record) {
-        tile += a.last_first ? -1 : 1;
-        if (static_cast<uint32_t>(tile - record.first) >= record.count) {
-            head++;
-            tile = a.last_first ? record.first + record.count - 1 : record.first;
-        }
+    __device__ __forceinline__ void advance(const Record& record) {
+        if (++tile == record.first + record.count) tile = record.first;
+        if (tile == record.begin) head++;
     }
 };
 
@@ -196,10 +196,11 @@ struct BackwardProducer {
 
     static __device__ __forceinline__ void settle() { asm volatile("" ::: "memory"); }
 
-    // Finds block of keys number `index` in the order of work and writes its record; false when there is none. Of a head
-    // of keys, blocks come in ascending order: the order of turns, so that whoever waits, waits for somebody at work.
+    // Finds block of keys number `index` in the order of work and writes its record; false when there is none. Order:
+    // sections of heads, groups of blocks, blocks of the group, heads of the section.
     __device__ __forceinline__ bool find(int index, const Record& before, Record& record) {
         int blocks;
+        record.passed = 0;
         if (a.starts_k == nullptr) {
             blocks = (a.tokens_k + S::kBlockKeys - 1) / S::kBlockKeys;
             if (index >= blocks * a.batch * a.kv_heads) return false;
@@ -218,14 +219,20 @@ struct BackwardProducer {
             record.passed = passed;
         }
         settle();
-        const int section = index / (a.section * blocks);
-        index -= section * a.section * blocks;
-        const int heads = a.starts_k == nullptr ? a.batch * a.kv_heads : a.kv_heads;
-        const int width = min(a.section, heads - section * a.section);
-        record.block = index / width;
-        const int head = section * a.section + index % width;
-        if (a.starts_k == nullptr) record.sequence = head / a.kv_heads;
-        record.kv_head = head % a.kv_heads;
+        {
+            const int section = index / (a.section * blocks);
+            index -= section * a.section * blocks;
+            const int heads = a.starts_k == nullptr ? a.batch * a.kv_heads : a.kv_heads;
+            const int width = min(a.section, heads - section * a.section);
+            const int together = max(1, min(a.together, gridDim.x / a.section));
+            record.block = index / width;
+            record.group_first = record.block / together * together;
+            record.group_last = min(record.group_first + together, blocks) - 1;
+            record.phase_end = record.passed + section * a.section * blocks + (record.group_last + 1) * width;
+            const int head = section * a.section + index % width;
+            if (a.starts_k == nullptr) record.sequence = head / a.kv_heads;
+            record.kv_head = head % a.kv_heads;
+        }
         settle();
         const Span keys = span(a.starts_k, a.tokens_k, record.sequence);
         record.start_k = keys.start;
@@ -254,7 +261,11 @@ struct BackwardProducer {
             }
             if (side == 0) record.first = low;
         }
+        settle();
         record.count = low - record.first;
+        // Neighbours so far apart that all fit in.
+        record.lag = min(a.rotation, record.count / (record.group_last - record.group_first + 1));
+        record.begin = record.first + record.lag * (record.group_last - record.block);
         return true;
     }
 
@@ -317,6 +328,16 @@ struct BackwardProducer {
         }
     }
 
+    // The next number in the order of work. Who holds a block of a group while still at another of the same group might
+    // wait for himself: then this one has to be finished first, unless the group is all given out.
+    __device__ __forceinline__ int take(const Record& record, uint32_t block) {
+        uint32_t* const counter = static_cast<uint32_t*>(a.descriptors);
+        while (static_cast<int>(gridDim.x + *static_cast<volatile uint32_t*>(counter)) < record.phase_end &&
+               !barrier_test(shared_offset(S::kIdle), block % 2)) {
+        }
+        return gridDim.x + atomicAdd(counter, 1u);
+    }
+
     __device__ __forceinline__ void run() {
         int index = blockIdx.x;
         record_of<S>(kRecordSlots - 1).sequence = 0;
@@ -329,11 +350,10 @@ struct BackwardProducer {
                 barrier_arrive(shared_offset(S::kKeysFull));
                 break;
             }
-            index = gridDim.x + atomicAdd(static_cast<uint32_t*>(a.descriptors), 1u);
 #pragma unroll
             for (int i = 0; i < 4; i++) descriptor_acquire(descriptor(a, record.sequence, static_cast<Mapped>(i)));
             settle();
-            Walk walk = Walk::begin(a, record);
+            Walk walk = {0, record.begin};
             int left = record.count * (a.heads / a.kv_heads);
             if (left > 0) load_queries(record, walk, 0);
             barrier_wait(shared_offset(S::kKeysEmpty), block % 2 ^ 1);
@@ -341,10 +361,11 @@ struct BackwardProducer {
 #pragma unroll 1
             for (; left > 0; left--) {
                 load_gradients(record, walk);
-                walk.advance(a, record);
+                walk.advance(record);
                 if (left > 1) load_queries(record, walk, 1);
                 number++;
             }
+            index = take(record, block);
         }
         // The last block to leave clears the counters for the next launch.
         uint32_t* const counter = static_cast<uint32_t*>(a.descriptors);
@@ -392,18 +413,33 @@ struct Carrier {
             const Record& record = record_of<S>(block);
             if (record.sequence < 0) break;
             barrier_arrive(shared_offset(S::kKeysEmpty));
-            Walk walk = Walk::begin(a, record);
+            Walk walk = {0, record.begin};
 #pragma unroll 1
             for (int left = record.count * (a.heads / a.kv_heads); left > 0; left--, number++) {
                 if (number % S::kSumSlots == slot) carry(record, walk, number / S::kSumSlots % 2);
-                walk.advance(a, record);
+                walk.advance(record);
             }
+            barrier_arrive(shared_offset(S::kIdle));
         }
         asm volatile("cp.async.bulk.wait_group 0;" ::: "memory");
     }
 
+    // How many blocks of keys have their turn at a tile before this one.
+    __device__ __forceinline__ int rank(const Record& record, int tile) const {
+        if (a.rotation > 0) {
+            const int size = record.group_last - record.group_first + 1;
+            // Of the group's blocks, this one is the first to come to the tile, then those behind it, around.
+            const int first = record.lag == 0 ? 0 : max(size - 1 - tile / record.lag, 0);
+            const int mine = record.block - record.group_first - first;
+            return record.group_first + (mine < 0 ? mine + size : mine);
+        }
+        const int low = first_block<S>(a, record, tile * S::kRows);
+        const int high = last_block<S>(a, record, tile * S::kRows);
+        return max(record.group_first - low, 0) + min(record.group_last, high) - record.block;
+    }
+
     __device__ __forceinline__ void carry(const Record& record, const Walk& walk, uint32_t parity) {
-        const int rank = record.block - first_block<S>(a, record, walk.tile * S::kRows);
+        const int rank = this->rank(record, walk.tile);
         const int number = place<S>(a, record, walk);
         if (!a.any_order) {
             await_turn(a.turns + number, rank);
@@ -442,6 +478,20 @@ __device__ __forceinline__ float exp2_unit(float x) {
     return y;
 }
 
+// 2^x for x <= 0 on the multiply-add units, as in the forward (FlashAttention-4's software exponential).
+__device__ __forceinline__ float exp2_polynomial(float x) {
+    constexpr float kMagic = 12582912.0f;  // 1.5 * 2^23: adding it leaves the integer in the low bits
+    float y;
+    float rounded;
+    asm("fma.rn.ftz.sat.f32 %0, %1, %2, %3;" : "=f"(y) : "f"(x), "f"(1.0f / 128), "f"(127.0f / 128));
+    asm("fma.rm.ftz.f32 %0, %1, %2, %3;" : "=f"(rounded) : "f"(y), "f"(128.0f), "f"(kMagic - 127));
+    const float fraction = fmaf(y, 128.0f, (kMagic - 127) - rounded);
+    float p = fmaf(0.077119089663028717f, fraction, 0.227564394474029541f);
+    p = fmaf(p, fraction, 0.695146143436431885f);
+    p = fmaf(p, fraction, 1.0f);
+    return __int_as_float(__float_as_int(p) + (__float_as_int(rounded) << 23));
+}
+
 template <typename S>
 struct BackwardConsumer {
     using Element = typename S::Element;
@@ -456,8 +506,9 @@ struct BackwardConsumer {
 
     // Of this warpgroup's keys and a tile of queries, transposed: thread t of a warp has keys t / 4 and t / 4 + 8 of the
     // warp's 16, and queries 8i + 2 (t % 4), + 1.
-    float scores[kScores];    // S^T, then P^T
+    float scores[kScores];    // S^T
     float products[kScores];  // dP^T
+    float2 fetched[kScores / 4];
     uint32_t weights[kScores / 2];
     uint32_t slopes[kScores / 2];
     float dq[32];
@@ -576,45 +627,56 @@ struct BackwardConsumer {
         }
     }
 
-    __device__ __forceinline__ const float2* statistics(int which) const {
-        return reinterpret_cast<const float2*>(shared + S::kStatistics +
-                                               number % S::kQuerySlots * S::kStatisticBytes) +
+    // This thread's share of a statistic (0: LSE, 1: D) of a step's queries: of queries 8i + 2 (t % 4), + 1.
+    static __device__ __forceinline__ const float2* share(uint32_t step, int which) {
+        return reinterpret_cast<const float2*>(shared + S::kStatistics + step % S::kQuerySlots * S::kStatisticBytes) +
                which * (S::kRows / 2) + quad_lane();
     }
 
-    // P^T, and as an operand.
-    __device__ __forceinline__ void to_weights(float scale_log2) {
-        const float2* const logarithms = statistics(0);
+    // Reads it ahead of need, where registers allow.
+    __device__ __forceinline__ void fetch(uint32_t step, int which) {
+        if constexpr (S::kFetch) {
+            const float2* const from = share(step, which);
 #pragma unroll
-        for (int i = 0; i < kScores / 4; i++) {
-            const float2 l = logarithms[4 * i];
-            float* const s = scores + 4 * i;
-            s[0] = exp2_unit(fmaf(s[0], scale_log2, l.x));
-            s[1] = exp2_unit(fmaf(s[1], scale_log2, l.y));
-            s[2] = exp2_unit(fmaf(s[2], scale_log2, l.x));
-            s[3] = exp2_unit(fmaf(s[3], scale_log2, l.y));
-            weights[2 * i] = pack<Element>(s[0], s[1]);
-            weights[2 * i + 1] = pack<Element>(s[2], s[3]);
+            for (int i = 0; i < kScores / 4; i++) fetched[i] = from[4 * i];
         }
     }
 
-    __device__ __forceinline__ float2 weight(int pair) const {
-        if constexpr (S::kNarrow) {
-            return widen(reinterpret_cast<const typename Pair<Element>::Type&>(weights[pair]));
+    __device__ __forceinline__ float2 statistic(int which, int i) const {
+        if constexpr (S::kFetch) {
+            return fetched[i];
         } else {
-            return make_float2(scores[2 * pair], scores[2 * pair + 1]);
+            return share(number, which)[4 * i];
         }
     }
 
-    // dS^T as an operand.
-    __device__ __forceinline__ void to_slopes() {
-        const float2* const deltas = statistics(1);
+    // P^T as an operand.
+    __device__ __forceinline__ void to_weights(float scale_log2) {
 #pragma unroll
         for (int i = 0; i < kScores / 4; i++) {
-            const float2 d = deltas[4 * i];
+            const float2 l = statistic(0, i);
+            const float* const s = scores + 4 * i;
+            weights[2 * i] = pack<Element>(exponential(4 * i, fmaf(s[0], scale_log2, l.x)),
+                                           exponential(4 * i + 1, fmaf(s[1], scale_log2, l.y)));
+            weights[2 * i + 1] = pack<Element>(exponential(4 * i + 2, fmaf(s[2], scale_log2, l.x)),
+                                               exponential(4 * i + 3, fmaf(s[3], scale_log2, l.y)));
+        }
+    }
+
+    // Spreads the share of exponentials for the multiply-add units evenly.
+    static __device__ __forceinline__ float exponential(int place, float x) {
+        return (place + 1) * S::kEmulated / 16 != place * S::kEmulated / 16 ? exp2_polynomial(x) : exp2_unit(x);
+    }
+
+    // dS^T as an operand. P is taken as rounded for the products: there are no registers for more.
+    __device__ __forceinline__ void to_slopes() {
+        using Pairs = typename Pair<Element>::Type;
+#pragma unroll
+        for (int i = 0; i < kScores / 4; i++) {
+            const float2 d = statistic(1, i);
             const float* const p = products + 4 * i;
-            const float2 upper = weight(2 * i);
-            const float2 lower = weight(2 * i + 1);
+            const float2 upper = widen(reinterpret_cast<const Pairs&>(weights[2 * i]));
+            const float2 lower = widen(reinterpret_cast<const Pairs&>(weights[2 * i + 1]));
             slopes[2 * i] = pack<Element>(upper.x * (p[0] - d.x), upper.y * (p[1] - d.y));
             slopes[2 * i + 1] = pack<Element>(lower.x * (p[2] - d.x), lower.y * (p[3] - d.y));
         }
@@ -650,19 +712,25 @@ struct BackwardConsumer {
         release(shared_offset(S::kSumsFull) + 8 * slot);
     }
 
-    // One tile of queries.
-    __device__ __forceinline__ void step(const Record& record, int accumulate, float scale_log2) {
-        barrier_wait(shared_offset(S::kQueriesFull) + 8 * (number % S::kQuerySlots), parity<S::kQuerySlots>(number));
+    __device__ __forceinline__ void await_queries(uint32_t step) {
+        barrier_wait(shared_offset(S::kQueriesFull) + 8 * (step % S::kQuerySlots), parity<S::kQuerySlots>(step));
+    }
+
+    __device__ __forceinline__ void begin_scores_of(uint32_t step) {
         pin(scores);
         products_fence();
-        begin_scores(scores, S::kKeys, queries());
+        begin_scores(scores, S::kKeys, shared_offset(S::kQueries) + step % S::kQuerySlots * S::kQueryBytes);
+    }
+
+    // One tile of queries, whose S^T and LSE are there; leaves with those of the next. After the last tile there is none:
+    // then S^T is of whatever lies in the slot, and nobody looks at it. (ptxas keeps products running side by side only
+    // where none is begun on a condition, and none runs from one turn of the loop into the next.)
+    __device__ __forceinline__ void step(const Record& record, int accumulate, bool more, float scale_log2) {
         barrier_wait(shared_offset(S::kGradientsFull) + 8 * (number % S::kGradientSlots),
                      parity<S::kGradientSlots>(number));
         pin(products);
         products_fence();
         begin_scores(products, S::kValues, gradients());
-        products_wait<1>();
-        pin(scores);
         const int2 tile = reinterpret_cast<const int2*>(shared + S::kSteps)[number % S::kQuerySlots];
         if (__builtin_expect((tile.x >> group() & 1) == 0, false)) mask(record, tile.y);
         to_weights(scale_log2);
@@ -670,30 +738,37 @@ struct BackwardConsumer {
         pin(dv);
         products_fence();
         begin_outputs(dv, weights, gradients(), accumulate);
-        products_wait<1>();
+        fetch(number, 1);
+        products_wait<1>();  // dP^T
         pin(products);
         to_slopes();
+        pin(slopes);
+        pin(dk);
+        products_fence();
+        begin_outputs(dk, slopes, queries(), accumulate);
         barrier_wait(shared_offset(S::kScoresEmpty), number % 2 ^ 1);
         put_slopes();
         publish_shared();
         named_barrier_sync(1, 256);
-        pin(slopes);
-        pin(dq);
-        pin(dk);
-        products_fence();
-        begin_dq();
-        begin_outputs(dk, slopes, queries(), accumulate);
-        products_wait<1>();
-        pin(dq);
+        products_wait<1>();  // dV
         pin(dv);
         pin(weights);
-        release(shared_offset(S::kScoresEmpty));
-        release(shared_offset(S::kGradientsEmpty) + 8 * (number % S::kGradientSlots));
-        put_dq();
-        products_wait<0>();
+        pin(dq);
+        products_fence();
+        begin_dq();
+        if (more) await_queries(number + 1);
+        begin_scores_of(number + 1);
+        products_wait<1>();  // dK, dQ
+        pin(dq);
         pin(dk);
         pin(slopes);
+        release(shared_offset(S::kScoresEmpty));
+        release(shared_offset(S::kGradientsEmpty) + 8 * (number % S::kGradientSlots));
         release(shared_offset(S::kQueriesEmpty) + 8 * (number % S::kQuerySlots));
+        put_dq();
+        fetch(number + 1, 0);
+        products_wait<0>();
+        pin(scores);
     }
 
     // A gradient's 64 rows of keys.
@@ -728,9 +803,16 @@ struct BackwardConsumer {
             if (record.sequence < 0) break;
             const int steps = record.count * (a.heads / a.kv_heads);
             barrier_wait(shared_offset(S::kValuesFull), block % 2);
+            if (steps > 0) {
+                await_queries(number);
+                begin_scores_of(number);
+                fetch(number, 0);
+                products_wait<0>();
+                pin(scores);
+            }
 #pragma unroll 1
             for (int i = 0; i < steps; i++) {
-                step(record, i, scale_log2);
+                step(record, i, i + 1 < steps, scale_log2);
                 number++;
             }
             release(shared_offset(S::kKeysEmpty));
@@ -750,6 +832,7 @@ __device__ __forceinline__ void backward(const BackwardArguments& a) {
         barrier_init(shared_offset(S::kValuesFull), 1);
         barrier_init(shared_offset(S::kKeysEmpty), 8 + S::kSumSlots);
         barrier_init(shared_offset(S::kScoresEmpty), 8);
+        barrier_init(shared_offset(S::kIdle), S::kSumSlots);
         for (int i = 0; i < S::kSumSlots; i++) {
             barrier_init(shared_offset(S::kSumsFull) + 8 * i, 8);
             barrier_init(shared_offset(S::kSumsEmpty) + 8 * i, 1);
@@ -809,8 +892,8 @@ __device__ __forceinline__ void backward(const BackwardArguments& a) {
 #ifdef ATTENTION_VARIANT  // one build of any shape, for measurements
 ATTENTION_BACKWARD(attention_backward, ATTENTION_VARIANT)
 #else
-//                                              element        d  rows q-slots dO-slots dQ-slots narrow
-ATTENTION_BACKWARD(attention_backward_bf16_d64, __nv_bfloat16, 64, 128, 2, 2, 2, true)
-ATTENTION_BACKWARD(attention_backward_bf16_d96, __nv_bfloat16, 96, 64, 2, 2, 2, false)
-ATTENTION_BACKWARD(attention_backward_bf16_d128, __nv_bfloat16, 128, 64, 2, 2, 2, false)
+//                                              element        d  rows q-slots dO-slots dQ-slots emulated
+ATTENTION_BACKWARD(attention_backward_bf16_d64, __nv_bfloat16, 64, 128, 2, 2, 2, 0)
+ATTENTION_BACKWARD(attention_backward_bf16_d96, __nv_bfloat16, 96, 64, 2, 2, 2, 0)
+ATTENTION_BACKWARD(attention_backward_bf16_d128, __nv_bfloat16, 128, 64, 2, 2, 2, 0)
 #endif

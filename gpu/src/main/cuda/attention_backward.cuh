@@ -9,8 +9,14 @@
 //   NAME_finish    grid (heads, tiles), 256 threads: dQ from its fp32 sums
 //
 // The sum of dQ over keys: a block of the grid works through the queries for one block of keys, and adds its share of dQ
-// to sums in global memory. With `any_order` 0 the blocks of keys take turns at each tile of queries, in ascending order,
-// so that a rerun gives the same bits; else they add as they come.
+// to sums in global memory. Unless `any_order`, the blocks of keys take turns at each tile of queries in a fixed order, so
+// that a rerun gives the same bits, on any grid and whatever else there is to do; else they add as they come.
+//
+// The order: a head's blocks of keys form groups of `together`, in ascending order, and so do the turns of groups. The
+// blocks of a group are at work side by side and should never meet at a tile, so the order within a group is that in which
+// they come along if all begin at once. Where later keys are seen by later queries (`rotation` 0), a block begins with the
+// first queries that see its keys: the last block of the group comes first. Where all queries see all keys, neighbours
+// begin `rotation` tiles apart, the last block of the group with the first tile, and go around.
 #pragma once
 
 #include <cstddef>
@@ -18,7 +24,7 @@
 
 namespace attention {
 
-// One by-value kernel parameter of 384 bytes. Strides count elements. A tensor is [batch][token][head][column] under its
+// One by-value kernel parameter of 392 bytes. Strides count elements. A tensor is [batch][token][head][column] under its
 // strides, columns contiguous, every stride a multiple of 16 bytes; `lse` is the forward's, [batch][head][token].
 // Sequences of different lengths, masks and kUnlimited: as for the forward, in attention.cuh.
 struct BackwardArguments {
@@ -55,14 +61,16 @@ struct BackwardArguments {
     int32_t tiles;  // of NAME_info[2] queries: batch * ceil(tokens_q / rows); with starts_q, all tokens / rows + batch
     int32_t window_left;
     int32_t window_right;
-    int32_t section;     // heads of keys whose blocks are taken in turn
-    int32_t last_first;  // a block of keys takes its tiles of queries from the last one to the first
+    int32_t section;   // heads of keys that are worked on side by side; their sums of dQ should fit the L2 cache
+    int32_t together;  // blocks of keys in a group; section * together must not exceed the grid, else they are fewer
+    int32_t rotation;  // 0 unless every query sees every key
     int32_t any_order;
     float scale;
+    int32_t reserved;
 };
-static_assert(sizeof(BackwardArguments) == 384, "the host lays this out by hand");
+static_assert(sizeof(BackwardArguments) == 392, "the host lays this out by hand");
 static_assert(offsetof(BackwardArguments, q_batch) == 128 && offsetof(BackwardArguments, lse_batch) == 320, "offsets");
-static_assert(offsetof(BackwardArguments, batch) == 336 && offsetof(BackwardArguments, scale) == 380, "offsets");
+static_assert(offsetof(BackwardArguments, batch) == 336 && offsetof(BackwardArguments, scale) == 384, "offsets");
 
 constexpr int kDescriptorBytes = 128;
 enum class Mapped { kQueries, kGradients, kKeys, kValues };
