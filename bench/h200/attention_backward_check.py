@@ -107,8 +107,12 @@ def check(kernel, d, dtype, quick=False):
                 note(label, judge(label, found, q, k, v, seen, d_out))
                 all_same(label + " rerun", found, run(kernel, q, k, v, out, lse, d_out, **options))
                 if kv_heads == 3:
-                    all_same(label + " section 1", found,
-                             run(kernel, q, k, v, out, lse, d_out, section=1, together=8, **options))
+                    for rotation in (-1, 0, 1, 2):
+                        orders = dict(together=4, rotation=rotation, **options)
+                        ordered = run(kernel, q, k, v, out, lse, d_out, section=6, **orders)
+                        note(f"{label} rotation {rotation}", judge(label, ordered, q, k, v, seen, d_out))
+                        all_same(f"{label} rotation {rotation}, section 1", ordered,
+                                 run(kernel, q, k, v, out, lse, d_out, section=1, grid=40, **orders))
                     free = run(kernel, q, k, v, out, lse, d_out, any_order=True, **options)
                     note(label + " any order", judge(label, free, q, k, v, seen, d_out))
 

@@ -42,7 +42,7 @@ class Backward:
 
     def launcher(self, q, k, v, out, d_out, lse, dq, dk, dv, causal=False, window=(-1, -1), starts_q=None,
                  starts_k=None, tokens_q=None, tokens_k=None, visible=None, scale=None, section=None, together=None,
-                 rotation=None, any_order=False):
+                 rotation=None, any_order=False, grid=None):
         """q, k, v, out, gradients: [batch, tokens, heads, d], or [tokens, heads, d] with starts; lse [batch, heads,
         tokens] or [heads, tokens]. Returns a function that launches on the current stream; given a part (prepare,
         main, finish), only that."""
@@ -69,9 +69,12 @@ class Backward:
         if together is None:
             together = max(1, self.processors // section)
         if rotation is None:
-            rotation = 2
-        if left != UNLIMITED or right != UNLIMITED or visible is not None:
+            rotation = 1
+        full = left == UNLIMITED and right == UNLIMITED and visible is None
+        if rotation > 0 and not full:
             rotation = 0
+        if grid is None:
+            grid = self.processors
         make = lambda count, dtype: torch.empty(max(1, count), dtype=dtype, device="cuda")
         descriptors = make(128 + 512 * batch, torch.uint8)
         turns = make(heads * tiles, torch.int32)
@@ -95,7 +98,7 @@ class Backward:
                 _check(_cuda.cuLaunchKernel(self.prepare, heads, tiles + batch, 1, 128, 1, 1, 0, stream, params, None),
                        "prepare")
             if part in (None, "main"):
-                _check(_cuda.cuLaunchKernel(self.main, self.processors, 1, 1, self.threads, 1, 1, self.shared, stream,
+                _check(_cuda.cuLaunchKernel(self.main, grid, 1, 1, self.threads, 1, 1, self.shared, stream,
                                             params, None), self.name)
             if part in (None, "finish") and tiles > 0:
                 _check(_cuda.cuLaunchKernel(self.finish, heads, tiles, 1, 256, 1, 1, 0, stream, params, None), "finish")

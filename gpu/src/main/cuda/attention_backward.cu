@@ -26,7 +26,7 @@ namespace attention {
 // Compile-time shape of a kernel.
 template <typename ElementType, int kHead_, int kRows_, int kQuerySlots_, int kGradientSlots_, int kSumSlots_,
           
-          int kEmulated_>
+          int kEmulated_, bool kDirect_, bool kAhead_, bool kHalf_>
 struct BackwardShape {
     using Element = ElementType;
     static constexpr int kHead = kHead_;
@@ -35,8 +35,12 @@ struct BackwardShape {
     static constexpr int kQuerySlots = kQuerySlots_;
     static constexpr int kGradientSlots = kGradientSlots_;
     static constexpr int kSumSlots = kSumSlots_;  // 1 or 2; each has a warp that empties it
+    static constexpr bool kDirect = kDirect_;  // dQ goes from registers to its sums, not by way of shared memory
+    static constexpr bool kAhead = kAhead_;
+    static constexpr bool kHalf = kHalf_;  // dS by products of 16-bit numbers
+    static constexpr bool kWide = !kAhead && !kHalf && kRows == 64;  // dS of P as it is before it is rounded for dV
     static constexpr int kEmulated = kEmulated_;  // of 16 exponentials, how many on multiply-add units
-    static constexpr bool kFetch = kRows == 64;
+    static constexpr bool kFetch = kRows == 64 && kAhead;
     static constexpr int kThreads = 384;
     static constexpr int kPanels = (kHead + 63) / 64;
     static constexpr int kKeyPanelBytes = kBlockKeys * 128;
@@ -65,18 +69,19 @@ struct BackwardShape {
     static constexpr int kGradientsFull = kQueriesEmpty + 8 * kQuerySlots;
     static constexpr int kGradientsEmpty = kGradientsFull + 8 * kGradientSlots;
     static constexpr int kSteps = 256;    // what a step's queries are: int2 for each slot
+    static constexpr int kTurns = 304;    // int2 for each of two: whether a turn is the tile's first; place of the tile
     static constexpr int kRecords = 320;  // of blocks of keys
-    static constexpr int kStatistics = 576;
+    static constexpr int kStatistics = 640;
     static constexpr int kKeys = (kStatistics + kQuerySlots * kStatisticBytes + 1023) / 1024 * 1024;
     static constexpr int kValues = kKeys + kKeyBytes;
     static constexpr int kQueries = kValues + kKeyBytes;
     static constexpr int kGradients = kQueries + kQuerySlots * kQueryBytes;
     static constexpr int kScores = kGradients + kGradientSlots * kQueryBytes;
     static constexpr int kSums = kScores + 2 * kScorePanelBytes;
-    static constexpr int kSharedBytes = kSums + kSumSlots * kSumBytes;
+    static constexpr int kSharedBytes = kSums + (kDirect ? 0 : kSumSlots * kSumBytes);
     static constexpr int kConsumerRegisters = 240;
     static constexpr int kProducerRegisters = 24;
-    static_assert(kGradientsEmpty + 8 * kGradientSlots <= kSteps && 8 * kQuerySlots <= kRecords - kSteps, "room");
+    static_assert(kGradientsEmpty + 8 * kGradientSlots <= kSteps && 8 * kQuerySlots <= kTurns - kSteps, "room");
     static_assert(kSharedBytes <= 232448, "a block has 227 KiB of shared memory");
 };
 
@@ -92,15 +97,17 @@ struct alignas(16) Record {
     int32_t start_visible;  // of the first query in `visible`
     int32_t first;          // tiles of queries first, .., first + count - 1 see some of the keys
     int32_t count;
-    int32_t begin;  // the tile to begin with
+    int32_t begin;   // the tile to begin with
+    int32_t stride;  // 1 or -1: to the next tile
     int32_t group_first;  // blocks of keys group_first, .., group_last are at work side by side
     int32_t group_last;
     int32_t lag;  // where every query sees every key: tiles between neighbours of the group
     int32_t passed;     // with starts_k: blocks of the sequences before, times heads
     int32_t phase_end;  // number, in the order of work, of the first block that is in another group and section
+    int32_t reserved[3];
 };
 constexpr int kRecordSlots = 4;
-static_assert(kRecordSlots * sizeof(Record) <= 256, "between the steps and the statistics");
+static_assert(kRecordSlots * sizeof(Record) <= 320, "between the steps and the statistics");
 
 struct Interval {
     int32_t first;
@@ -175,7 +182,10 @@ struct Walk {
     int tile;
 
     __device__ __forceinline__ void advance(const Record& record) {
-        if (++tile == record.first + record.count) tile = record.first;
+        tile += record.stride;
+        if (static_cast<uint32_t>(tile - record.first) >= record.count) {
+            tile = record.stride > 0 ? record.first : record.first + record.count - 1;
+        }
         if (tile == record.begin) head++;
     }
 };
@@ -225,9 +235,11 @@ struct BackwardProducer {
             const int heads = a.starts_k == nullptr ? a.batch * a.kv_heads : a.kv_heads;
             const int width = min(a.section, heads - section * a.section);
             const int together = max(1, min(a.together, gridDim.x / a.section));
-            record.block = index / width;
-            record.group_first = record.block / together * together;
+            const int place = index / width;
+            record.group_first = place / together * together;
             record.group_last = min(record.group_first + together, blocks) - 1;
+            // Whoever has his turn early is early at work.
+            record.block = a.rotation != 0 ? place : record.group_first + record.group_last - place;
             record.phase_end = record.passed + section * a.section * blocks + (record.group_last + 1) * width;
             const int head = section * a.section + index % width;
             if (a.starts_k == nullptr) record.sequence = head / a.kv_heads;
@@ -263,9 +275,15 @@ struct BackwardProducer {
         }
         settle();
         record.count = low - record.first;
-        // Neighbours so far apart that all fit in.
-        record.lag = min(a.rotation, record.count / (record.group_last - record.group_first + 1));
-        record.begin = record.first + record.lag * (record.group_last - record.block);
+        if (a.rotation >= 0) {
+            // Neighbours so far apart that all fit in.
+            record.lag = min(a.rotation, record.count / (record.group_last - record.group_first + 1));
+            record.begin = record.first + record.lag * (record.group_last - record.block);
+            record.stride = 1;
+        } else {
+            record.begin = record.first + max(record.count - 1, 0);
+            record.stride = -1;
+        }
         return true;
     }
 
@@ -399,6 +417,22 @@ __device__ __forceinline__ void await_turn(const int32_t* turn, int rank) {
 #endif
 }
 
+// How many blocks of keys have their turn at a tile before this one.
+template <typename S>
+__device__ __forceinline__ int turn_of(const BackwardArguments& a, const Record& record, int tile) {
+    if (a.rotation > 0) {
+        const int size = record.group_last - record.group_first + 1;
+        // Of the group's blocks, this one is the first to come to the tile, then those behind it, around.
+        const int first = record.lag == 0 ? 0 : max(size - 1 - tile / record.lag, 0);
+        const int mine = record.block - record.group_first - first;
+        return record.group_first + (mine < 0 ? mine + size : mine);
+    }
+    const int low = first_block<S>(a, record, tile * S::kRows);
+    if (a.rotation < 0) return record.block - low;
+    const int high = last_block<S>(a, record, tile * S::kRows);
+    return max(record.group_first - low, 0) + min(record.group_last, high) - record.block;
+}
+
 // One thread for each slot of finished dQ. A record stays as it is until the block after the next one is on its way, and
 // that needs this thread's arrival at the next.
 template <typename S>
@@ -424,22 +458,8 @@ struct Carrier {
         asm volatile("cp.async.bulk.wait_group 0;" ::: "memory");
     }
 
-    // How many blocks of keys have their turn at a tile before this one.
-    __device__ __forceinline__ int rank(const Record& record, int tile) const {
-        if (a.rotation > 0) {
-            const int size = record.group_last - record.group_first + 1;
-            // Of the group's blocks, this one is the first to come to the tile, then those behind it, around.
-            const int first = record.lag == 0 ? 0 : max(size - 1 - tile / record.lag, 0);
-            const int mine = record.block - record.group_first - first;
-            return record.group_first + (mine < 0 ? mine + size : mine);
-        }
-        const int low = first_block<S>(a, record, tile * S::kRows);
-        const int high = last_block<S>(a, record, tile * S::kRows);
-        return max(record.group_first - low, 0) + min(record.group_last, high) - record.block;
-    }
-
     __device__ __forceinline__ void carry(const Record& record, const Walk& walk, uint32_t parity) {
-        const int rank = this->rank(record, walk.tile);
+        const int rank = turn_of<S>(a, record, walk.tile);
         const int number = place<S>(a, record, walk);
         if (!a.any_order) {
             await_turn(a.turns + number, rank);
@@ -464,6 +484,42 @@ struct Carrier {
             asm volatile("cp.async.bulk.wait_group 0;" ::: "memory");
             asm volatile("fence.proxy.async;" ::: "memory");
             store_release(a.turns + number, rank + 1);
+        }
+    }
+};
+
+// Two threads that see to it that the consumers put dQ into its sums in turn: one waits for turns and says so, one passes
+// them on.
+template <typename S>
+struct TurnKeeper {
+    const BackwardArguments& a;
+    bool passes;
+
+    __device__ __forceinline__ void run() {
+        uint32_t number = 0;
+        for (uint32_t block = 0;; block++) {
+            barrier_wait(shared_offset(S::kKeysFull), block % 2);
+            const Record& record = record_of<S>(block);
+            if (record.sequence < 0) break;
+            barrier_arrive(shared_offset(S::kKeysEmpty));
+            Walk walk = {0, record.begin};
+#pragma unroll 1
+            for (int left = record.count * (a.heads / a.kv_heads); left > 0; left--, number++) {
+                const int turn = turn_of<S>(a, record, walk.tile);
+                const int tile = place<S>(a, record, walk);
+                const uint32_t slot = number % 2;
+                // All have put what they had at the step before the last; or, to pass the turn on, at this one.
+                barrier_wait(shared_offset(S::kSumsFull) + 8 * slot, number / 2 % 2 ^ (passes ? 0 : 1));
+                if (passes) {
+                    if (!a.any_order) store_release(a.turns + tile, turn + 1);
+                } else {
+                    if (!a.any_order) await_turn(a.turns + tile, turn);
+                    reinterpret_cast<int2*>(shared + S::kTurns)[slot] = make_int2(turn == 0 && !a.any_order, tile);
+                    barrier_arrive(shared_offset(S::kSumsEmpty) + 8 * slot);
+                }
+                walk.advance(record);
+            }
+            if (passes) barrier_arrive(shared_offset(S::kIdle));
         }
     }
 };
@@ -655,11 +711,11 @@ struct BackwardConsumer {
 #pragma unroll
         for (int i = 0; i < kScores / 4; i++) {
             const float2 l = statistic(0, i);
-            const float* const s = scores + 4 * i;
-            weights[2 * i] = pack<Element>(exponential(4 * i, fmaf(s[0], scale_log2, l.x)),
-                                           exponential(4 * i + 1, fmaf(s[1], scale_log2, l.y)));
-            weights[2 * i + 1] = pack<Element>(exponential(4 * i + 2, fmaf(s[2], scale_log2, l.x)),
-                                               exponential(4 * i + 3, fmaf(s[3], scale_log2, l.y)));
+            float* const s = scores + 4 * i;
+#pragma unroll
+            for (int j = 0; j < 4; j++) s[j] = exponential(4 * i + j, fmaf(s[j], scale_log2, j % 2 == 0 ? l.x : l.y));
+            weights[2 * i] = pack<Element>(s[0], s[1]);
+            weights[2 * i + 1] = pack<Element>(s[2], s[3]);
         }
     }
 
@@ -668,17 +724,36 @@ struct BackwardConsumer {
         return (place + 1) * S::kEmulated / 16 != place * S::kEmulated / 16 ? exp2_polynomial(x) : exp2_unit(x);
     }
 
-    // dS^T as an operand. P is taken as rounded for the products: there are no registers for more.
+    // P as rounded for dV, where there are no registers for more.
+    __device__ __forceinline__ float2 weight(int pair) const {
+        if constexpr (S::kWide) {
+            return make_float2(scores[2 * pair], scores[2 * pair + 1]);
+        } else {
+            return widen(reinterpret_cast<const typename Pair<Element>::Type&>(weights[pair]));
+        }
+    }
+
+    // dS^T as an operand.
     __device__ __forceinline__ void to_slopes() {
-        using Pairs = typename Pair<Element>::Type;
 #pragma unroll
         for (int i = 0; i < kScores / 4; i++) {
             const float2 d = statistic(1, i);
-            const float* const p = products + 4 * i;
-            const float2 upper = widen(reinterpret_cast<const Pairs&>(weights[2 * i]));
-            const float2 lower = widen(reinterpret_cast<const Pairs&>(weights[2 * i + 1]));
-            slopes[2 * i] = pack<Element>(upper.x * (p[0] - d.x), upper.y * (p[1] - d.y));
-            slopes[2 * i + 1] = pack<Element>(lower.x * (p[2] - d.x), lower.y * (p[3] - d.y));
+#pragma unroll
+            for (int r = 0; r < 2; r++) {
+                const int pair = 2 * i + r;
+                const float low = products[2 * pair] - d.x;
+                const float high = products[2 * pair + 1] - d.y;
+                if constexpr (S::kHalf) {
+                    using Pairs = typename Pair<Element>::Type;
+                    const uint32_t difference = pack<Element>(low, high);
+                    const Pairs slope = __hmul2(reinterpret_cast<const Pairs&>(weights[pair]),
+                                                reinterpret_cast<const Pairs&>(difference));
+                    slopes[pair] = reinterpret_cast<const uint32_t&>(slope);
+                } else {
+                    const float2 p = weight(pair);
+                    slopes[pair] = pack<Element>(p.x * low, p.y * high);
+                }
+            }
         }
     }
 
@@ -712,6 +787,36 @@ struct BackwardConsumer {
         release(shared_offset(S::kSumsFull) + 8 * slot);
     }
 
+    // dQ from registers to its sums; `settle_dq` some time later says that it is there.
+    __device__ __forceinline__ void put_dq_in_turn() {
+        const uint32_t slot = number % 2;
+        barrier_wait(shared_offset(S::kSumsEmpty) + 8 * slot, number / 2 % 2);
+        const int2 turn = reinterpret_cast<const int2*>(shared + S::kTurns)[slot];
+        float* const to = a.sums + static_cast<int64_t>(turn.y) * (S::kSumBytes / 4) + group() * 4096 + thread() * 4;
+        if (turn.x != 0) {
+#pragma unroll
+            for (int i = 0; i < 8; i++) {
+                asm volatile("st.global.v4.f32 [%0], {%1, %2, %3, %4};" ::"l"(to + 512 * i), "f"(dq[4 * i]),
+                             "f"(dq[4 * i + 1]), "f"(dq[4 * i + 2]), "f"(dq[4 * i + 3])
+                             : "memory");
+            }
+        } else {
+#pragma unroll
+            for (int i = 0; i < 8; i++) {
+                asm volatile("red.relaxed.gpu.global.add.v4.f32 [%0], {%1, %2, %3, %4};" ::"l"(to + 512 * i),
+                             "f"(dq[4 * i]), "f"(dq[4 * i + 1]), "f"(dq[4 * i + 2]), "f"(dq[4 * i + 3])
+                             : "memory");
+            }
+        }
+    }
+
+    // Of step `of`.
+    __device__ __forceinline__ void settle_dq(uint32_t of) {
+        if (!a.any_order) __threadfence();
+        __syncwarp();
+        release(shared_offset(S::kSumsFull) + 8 * (of % 2));
+    }
+
     __device__ __forceinline__ void await_queries(uint32_t step) {
         barrier_wait(shared_offset(S::kQueriesFull) + 8 * (step % S::kQuerySlots), parity<S::kQuerySlots>(step));
     }
@@ -722,15 +827,24 @@ struct BackwardConsumer {
         begin_scores(scores, S::kKeys, shared_offset(S::kQueries) + step % S::kQuerySlots * S::kQueryBytes);
     }
 
-    // One tile of queries, whose S^T and LSE are there; leaves with those of the next. After the last tile there is none:
-    // then S^T is of whatever lies in the slot, and nobody looks at it. (ptxas keeps products running side by side only
-    // where none is begun on a condition, and none runs from one turn of the loop into the next.)
+    // One tile of queries. With kAhead its S^T and LSE are there already, and it leaves with those of the next. After the
+    // last tile there is none: then S^T is of whatever lies in the slot, and nobody looks at it. (ptxas keeps products
+    // running side by side only where none is begun on a condition, and none runs from one turn of the loop into the
+    // next.)
     __device__ __forceinline__ void step(const Record& record, int accumulate, bool more, float scale_log2) {
+        if constexpr (!S::kAhead) {
+            await_queries(number);
+            begin_scores_of(number);
+        }
         barrier_wait(shared_offset(S::kGradientsFull) + 8 * (number % S::kGradientSlots),
                      parity<S::kGradientSlots>(number));
         pin(products);
         products_fence();
         begin_scores(products, S::kValues, gradients());
+        if constexpr (!S::kAhead) {
+            products_wait<1>();  // S^T
+            pin(scores);
+        }
         const int2 tile = reinterpret_cast<const int2*>(shared + S::kSteps)[number % S::kQuerySlots];
         if (__builtin_expect((tile.x >> group() & 1) == 0, false)) mask(record, tile.y);
         to_weights(scale_log2);
@@ -742,33 +856,61 @@ struct BackwardConsumer {
         products_wait<1>();  // dP^T
         pin(products);
         to_slopes();
-        pin(slopes);
-        pin(dk);
-        products_fence();
-        begin_outputs(dk, slopes, queries(), accumulate);
+        if constexpr (S::kAhead) {
+            pin(slopes);
+            pin(dk);
+            products_fence();
+            begin_outputs(dk, slopes, queries(), accumulate);
+        }
         barrier_wait(shared_offset(S::kScoresEmpty), number % 2 ^ 1);
         put_slopes();
         publish_shared();
         named_barrier_sync(1, 256);
-        products_wait<1>();  // dV
-        pin(dv);
-        pin(weights);
-        pin(dq);
-        products_fence();
-        begin_dq();
-        if (more) await_queries(number + 1);
-        begin_scores_of(number + 1);
-        products_wait<1>();  // dK, dQ
-        pin(dq);
-        pin(dk);
-        pin(slopes);
+        if constexpr (S::kAhead) {
+            products_wait<1>();  // dV
+            pin(dv);
+            pin(weights);
+            pin(dq);
+            products_fence();
+            begin_dq();
+            if (more) await_queries(number + 1);
+            begin_scores_of(number + 1);
+            if (S::kDirect && accumulate) settle_dq(number - 1);
+            products_wait<1>();  // dK, dQ
+            pin(dq);
+            pin(dk);
+            pin(slopes);
+            release(shared_offset(S::kQueriesEmpty) + 8 * (number % S::kQuerySlots));
+        } else {
+            pin(slopes);
+            pin(dq);
+            pin(dk);
+            products_fence();
+            begin_dq();
+            begin_outputs(dk, slopes, queries(), accumulate);
+            if (S::kDirect && accumulate) settle_dq(number - 1);
+            products_wait<1>();  // dV, dQ
+            pin(dq);
+            pin(dv);
+            pin(weights);
+        }
         release(shared_offset(S::kScoresEmpty));
         release(shared_offset(S::kGradientsEmpty) + 8 * (number % S::kGradientSlots));
-        release(shared_offset(S::kQueriesEmpty) + 8 * (number % S::kQuerySlots));
-        put_dq();
-        fetch(number + 1, 0);
-        products_wait<0>();
-        pin(scores);
+        if constexpr (S::kDirect) {
+            put_dq_in_turn();
+        } else {
+            put_dq();
+        }
+        if constexpr (S::kAhead) {
+            fetch(number + 1, 0);
+            products_wait<0>();
+            pin(scores);
+        } else {
+            products_wait<0>();  // dK
+            pin(dk);
+            pin(slopes);
+            release(shared_offset(S::kQueriesEmpty) + 8 * (number % S::kQuerySlots));
+        }
     }
 
     // A gradient's 64 rows of keys.
@@ -803,7 +945,7 @@ struct BackwardConsumer {
             if (record.sequence < 0) break;
             const int steps = record.count * (a.heads / a.kv_heads);
             barrier_wait(shared_offset(S::kValuesFull), block % 2);
-            if (steps > 0) {
+            if (S::kAhead && steps > 0) {
                 await_queries(number);
                 begin_scores_of(number);
                 fetch(number, 0);
@@ -815,6 +957,7 @@ struct BackwardConsumer {
                 step(record, i, i + 1 < steps, scale_log2);
                 number++;
             }
+            if (S::kDirect && steps > 0) settle_dq(number - 1);
             release(shared_offset(S::kKeysEmpty));
             store(record, a.dv, a.dv_batch, a.dv_token, a.dv_head, dv, 1.0f, steps > 0);
             store(record, a.dk, a.dk_batch, a.dk_token, a.dk_head, dk, a.scale, steps > 0);
@@ -830,9 +973,9 @@ __device__ __forceinline__ void backward(const BackwardArguments& a) {
     if (threadIdx.x == 0) {
         barrier_init(shared_offset(S::kKeysFull), 1);
         barrier_init(shared_offset(S::kValuesFull), 1);
-        barrier_init(shared_offset(S::kKeysEmpty), 8 + S::kSumSlots);
+        barrier_init(shared_offset(S::kKeysEmpty), 8 + (S::kDirect ? 2 : S::kSumSlots));
         barrier_init(shared_offset(S::kScoresEmpty), 8);
-        barrier_init(shared_offset(S::kIdle), S::kSumSlots);
+        barrier_init(shared_offset(S::kIdle), S::kDirect ? 1 : S::kSumSlots);
         for (int i = 0; i < S::kSumSlots; i++) {
             barrier_init(shared_offset(S::kSumsFull) + 8 * i, 8);
             barrier_init(shared_offset(S::kSumsEmpty) + 8 * i, 1);
@@ -857,8 +1000,13 @@ __device__ __forceinline__ void backward(const BackwardArguments& a) {
             if (warp == 0) {
                 BackwardProducer<S> producer{a};
                 producer.run();
+            } else if constexpr (S::kDirect) {
+                if (warp <= 2) {
+                    TurnKeeper<S> keeper{a, warp == 2};
+                    keeper.run();
+                }
             } else if (warp <= S::kSumSlots) {
-                Carrier<S> carrier{a, warp - 1};
+                Carrier<S> carrier{a, static_cast<uint32_t>(warp - 1)};
                 carrier.run();
             }
         }
@@ -893,7 +1041,7 @@ __device__ __forceinline__ void backward(const BackwardArguments& a) {
 ATTENTION_BACKWARD(attention_backward, ATTENTION_VARIANT)
 #else
 //                                              element        d  rows q-slots dO-slots dQ-slots emulated
-ATTENTION_BACKWARD(attention_backward_bf16_d64, __nv_bfloat16, 64, 128, 2, 2, 2, 0)
-ATTENTION_BACKWARD(attention_backward_bf16_d96, __nv_bfloat16, 96, 64, 2, 2, 2, 0)
-ATTENTION_BACKWARD(attention_backward_bf16_d128, __nv_bfloat16, 128, 64, 2, 2, 2, 0)
+ATTENTION_BACKWARD(attention_backward_bf16_d64, __nv_bfloat16, 64, 128, 2, 2, 2, 0, true, true, false)
+ATTENTION_BACKWARD(attention_backward_bf16_d96, __nv_bfloat16, 96, 64, 2, 2, 2, 0, true, true, false)
+ATTENTION_BACKWARD(attention_backward_bf16_d128, __nv_bfloat16, 128, 64, 2, 2, 2, 0, true, true, false)
 #endif

@@ -16,7 +16,8 @@
 // blocks of a group are at work side by side and should never meet at a tile, so the order within a group is that in which
 // they come along if all begin at once. Where later keys are seen by later queries (`rotation` 0), a block begins with the
 // first queries that see its keys: the last block of the group comes first. Where all queries see all keys, neighbours
-// begin `rotation` tiles apart, the last block of the group with the first tile, and go around.
+// begin `rotation` tiles apart, the last block of the group with the first tile, and go around. With `rotation` -1 all
+// begin with the last tile and go down, and turns are in ascending order; groups have no meaning then.
 #pragma once
 
 #include <cstddef>
