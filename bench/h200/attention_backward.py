@@ -3,12 +3,11 @@
     attention_backward_build.sh BUILDS
     attention_backward.py --builds BUILDS --out DIR [--commit HASH] [--seconds N]
 
-Writes DIR/attention-backward.jsonl, and backward-checks.jsonl, backward-explore.jsonl and memcheck.txt, which are not
-kept.
+Writes DIR/attention-backward.jsonl, and backward-checks.jsonl and memcheck.txt, which are not kept.
 
-First each build of a head size is timed at a few shapes, and the fastest is checked and goes on. Then, for each shape, a
-few settings (section, together, rotation, grid) are timed once; the fastest is timed afresh, beside the peers and the
-kernel with additions to dQ in any order, and only those later figures are kept.
+First the kernels are checked, and run under compute-sanitizer meanwhile. Then, for each shape, a few settings (section,
+together, rotation, grid) are timed; the fastest is timed afresh, beside the peers and beside itself with additions to dQ
+in any order. `ours`, `peer` and `any_order` are of that second timing, `tried` of the first.
 
 Timing: 16,384 tokens in all, 2048 columns of heads; random data; each candidate first rests, then runs twice to warm up,
 then several times, each between two device events; the median counts. The forward is not in it: ours takes the output
@@ -38,7 +37,6 @@ PEERS = {"cudnn": SDPBackend.CUDNN_ATTENTION, "flash-attention-2": SDPBackend.FL
 # Section, together, rotation, grid.
 FULL = [(8, 16, 1, 128), (8, 16, 2, 128), (16, 8, 1, 128), (4, 32, 1, 128), (16, 8, -1, None)]
 CAUSAL = [(4, 32, 0, None), (8, 16, 0, None), (16, 8, 0, None), (16, 8, -1, None), (32, 4, -1, None)]
-EXPLORED = [(4096, False, FULL[0]), (4096, True, CAUSAL[0]), (16384, True, CAUSAL[3]), (1024, True, CAUSAL[2])]
 
 
 def options_of(setting):
@@ -108,7 +106,7 @@ class Program:
     def memcheck(self, labels):
         """compute-sanitizer over the builds, beside the checks."""
         script = os.path.join(os.path.dirname(os.path.abspath(__file__)), "attention_backward_memcheck.py")
-        return subprocess.Popen(["timeout", "15", "compute-sanitizer", "--report-api-errors", "no", "python3", script,
+        return subprocess.Popen(["timeout", "60", "compute-sanitizer", "--report-api-errors", "no", "python3", script,
                                  self.options.builds, *labels],
                                 stdout=open(f"{self.options.out}/memcheck.txt", "w"), stderr=subprocess.STDOUT)
 
@@ -125,24 +123,6 @@ class Program:
         lse = lse.reshape(batch, heads, s).float().contiguous()
         found = [torch.empty_like(x) for x in (q, k, v)]
         return q, k, v, out.transpose(1, 2), d_out, lse, *found
-
-    def choose(self, d):
-        """The fastest build of a head size, by the product of its times."""
-        labels = [l for l, (_, width, dtype) in self.kernels.items() if width == d and dtype == "bf16"]
-        if len(labels) == 1:
-            return labels[0]
-        products = dict.fromkeys(labels, 1.0)
-        for s, causal, setting in EXPLORED:
-            tensors = self.tensors(d, s, causal)
-            times = {}
-            for label in labels:
-                launch = self.kernels[label][0].launcher(*tensors, causal=causal, **options_of(setting))
-                times[label] = milliseconds(launch, 4, 0.01, 1)
-                products[label] *= times[label]
-                del launch
-            self.say(f"d={d} s={s} causal={int(causal)} {setting}", {l: round(t, 3) for l, t in times.items()})
-            self.write("backward-explore", d=d, s=s, causal=causal, setting=setting, ms=times)
-        return min(products, key=products.get)
 
     def row(self, label, s, causal, heads=None, kv_heads=None, batch=None):
         """One row of the table. Errors: greatest against fp32 over the first sequence's first heads."""
@@ -208,23 +188,19 @@ def main():
     options = parser.parse_args()
     torch.manual_seed(time.time_ns() % (1 << 31))
     p = Program(options)
-    chosen = {d: p.choose(d) for d in (128, 64)}
-    memcheck = p.memcheck(chosen.values())
-    for label in chosen.values():
+    memcheck = p.memcheck(p.kernels)
+    for label in p.kernels:
         p.check(label)
     memcheck.wait()
     p.say("memcheck", open(f"{options.out}/memcheck.txt").read().splitlines()[-3:])
-    for d, label in chosen.items():
+    for label in ("bf16_d128", "bf16_d64"):
         for s in SIZES:
             for causal in (False, True):
                 p.row(label, s, causal)
     for causal in (False, True):
-        p.row(chosen[128], 4096, causal, heads=64, kv_heads=8, batch=2)
-    for label in p.kernels:  # other head sizes and element types
-        if label not in chosen.values() and p.left() > 0 and not any(
-                p.kernels[label][1:] == p.kernels[c][1:] for c in chosen.values()):
-            p.check(label, quick=True)
-            for causal in (False, True):
+        p.row("bf16_d128", 4096, causal, heads=64, kv_heads=8, batch=2)
+        for label in p.kernels:
+            if label not in ("bf16_d128", "bf16_d64"):
                 p.row(label, 4096, causal)
     p.say("done")
 

@@ -63,14 +63,14 @@ class Backward:
         tokens_k = tokens_k if packed else k.shape[1]
         tiles = q.shape[0] // self.rows + batch if packed else batch * -(-tokens_q // self.rows)
         work = kv_heads if packed else kv_heads * batch  # heads of keys to divide into sections
+        full = left == UNLIMITED and right == UNLIMITED and visible is None
         if section is None:
-            section = 16
+            section = 16 if full or tokens_k > 4096 else 32
         section = max(1, min(section, work))
         if together is None:
-            together = max(1, self.processors // section)
+            together = 8
         if rotation is None:
-            rotation = 1
-        full = left == UNLIMITED and right == UNLIMITED and visible is None
+            rotation = -1
         if rotation > 0 and not full:
             rotation = 0
         if grid is None:

@@ -28,18 +28,20 @@ def upload(array):
     return pointer.value
 
 
-def bf16(values):
+def narrow(values, dtype):
+    if dtype == "fp16":
+        return values.astype(numpy.float16).view(numpy.uint16)
     return (values.astype(numpy.float32).view(numpy.uint32) >> 16).astype(numpy.uint16)
 
 
-def download(pointer, shape):
+def download(pointer, shape, dtype):
     array = numpy.empty(shape, numpy.uint16)
     check(cuda.cuMemcpyDtoH_v2(array.ctypes.data_as(ctypes.c_void_p), ctypes.c_uint64(pointer),
                                ctypes.c_size_t(array.nbytes)), "copy back")
-    return (array.astype(numpy.uint32) << 16).view(numpy.float32)
+    return array.view(numpy.float16) if dtype == "fp16" else (array.astype(numpy.uint32) << 16).view(numpy.float32)
 
 
-def run(module, name, d, lengths_q, lengths_k, heads, kv_heads, window_right, packed, visible, rotation, processors):
+def run(module, name, d, dtype, lengths_q, lengths_k, heads, kv_heads, window_right, packed, visible, rotation, processors):
     def function(end):
         found = ctypes.c_void_p()
         check(cuda.cuModuleGetFunction(ctypes.byref(found), module, (name + end).encode()), name + end)
@@ -55,11 +57,11 @@ def run(module, name, d, lengths_q, lengths_k, heads, kv_heads, window_right, pa
     batch = len(lengths_q)
     total_q, total_k = sum(lengths_q), sum(lengths_k)
     random = numpy.random.default_rng()
-    q, out, d_out = (upload(bf16(random.standard_normal((total_q, heads, d)))) for _ in range(3))
-    k, v = (upload(bf16(random.standard_normal((total_k, kv_heads, d)))) for _ in range(2))
+    q, out, d_out = (upload(narrow(random.standard_normal((total_q, heads, d)), dtype)) for _ in range(3))
+    k, v = (upload(narrow(random.standard_normal((total_k, kv_heads, d)), dtype)) for _ in range(2))
     lse = upload(numpy.full((heads, total_q), 4.0, numpy.float32))
-    dq = upload(numpy.full((total_q, heads, d), 0x7fc0, numpy.uint16))
-    dk, dv = (upload(numpy.full((total_k, kv_heads, d), 0x7fc0, numpy.uint16)) for _ in range(2))
+    dq = upload(numpy.full((total_q, heads, d), 0x7fff, numpy.uint16))
+    dk, dv = (upload(numpy.full((total_k, kv_heads, d), 0x7fff, numpy.uint16)) for _ in range(2))
     starts = [upload(numpy.cumsum([0] + l).astype(numpy.int32)) if packed else 0 for l in (lengths_q, lengths_k)]
     seen = 0
     if visible:
@@ -85,7 +87,7 @@ def run(module, name, d, lengths_q, lengths_k, heads, kv_heads, window_right, pa
         check(cuda.cuLaunchKernel(kernel, *grid, 1, block, 1, 1, memory, None, params, None), "launch")
     check(cuda.cuCtxSynchronize(), "synchronize")
     for gradient, shape in ((dq, (total_q, heads, d)), (dk, (total_k, kv_heads, d)), (dv, (total_k, kv_heads, d))):
-        if not numpy.isfinite(download(gradient, shape)).all():
+        if not numpy.isfinite(download(gradient, shape, dtype)).all():
             raise SystemExit(f"{name}: unwritten gradients")
 
 
@@ -103,10 +105,10 @@ def main():
         with open(os.path.join(builds, image), "rb") as f:
             check(cuda.cuModuleLoadData(ctypes.byref(module), f.read()), "cuModuleLoadData")
         d = int(d)
-        run(module, name, d, [333, 333], [333, 333], 2, 1, 0, False, False, 0, 16)
-        run(module, name, d, [200], [461], 2, 2, UNLIMITED, False, False, 1, 16)
-        run(module, name, d, [100, 0, 257], [150, 3, 257], 2, 1, 0, True, False, -1, 16)
-        run(module, name, d, [300], [300], 2, 1, UNLIMITED, False, True, 0, 16)
+        run(module, name, d, dtype, [333, 333], [333, 333], 2, 1, 0, False, False, 0, 16)
+        run(module, name, d, dtype, [200], [461], 2, 2, UNLIMITED, False, False, 1, 16)
+        run(module, name, d, dtype, [100, 0, 257], [150, 3, 257], 2, 1, 0, True, False, -1, 16)
+        run(module, name, d, dtype, [300], [300], 2, 1, UNLIMITED, False, True, 0, 16)
         print(label, "ran", flush=True)
 
 

@@ -6,7 +6,7 @@
 // more carry finished shares of dQ to their sums in global memory. The other two warpgroups own 64 keys each. They
 // compute S^T = K Q^T and dP^T = V dO^T, so that P^T and dS^T are where dV += P^T dO and dK += dS^T Q want them, in
 // registers; only dS goes through shared memory, where both warpgroups meet for dQ = dS K. The exponentials of a step run
-// beside dP^T, dS beside dV, and the next step's S^T is under way while dQ is put down.
+// beside dP^T, dS beside dV; dQ is put down beside dK, or beside the next step's S^T (kAhead).
 //
 // dK and dV of a key are one chain of sums over queries, head after head, whatever the grid.
 //
@@ -24,23 +24,17 @@ using namespace hopper;
 namespace attention {
 
 // Compile-time shape of a kernel.
-template <typename ElementType, int kHead_, int kRows_, int kQuerySlots_, int kGradientSlots_, int kSumSlots_,
-          
-          int kEmulated_, bool kDirect_, bool kAhead_, bool kHalf_>
+template <typename ElementType, int kHead_, int kRows_, bool kAhead_, bool kHalf_>
 struct BackwardShape {
     using Element = ElementType;
     static constexpr int kHead = kHead_;
     static constexpr int kRows = kRows_;  // queries of a tile
     static constexpr int kBlockKeys = 128;
-    static constexpr int kQuerySlots = kQuerySlots_;
-    static constexpr int kGradientSlots = kGradientSlots_;
-    static constexpr int kSumSlots = kSumSlots_;  // 1 or 2; each has a warp that empties it
-    static constexpr bool kDirect = kDirect_;  // dQ goes from registers to its sums, not by way of shared memory
-    static constexpr bool kAhead = kAhead_;
-    static constexpr bool kHalf = kHalf_;  // dS by products of 16-bit numbers
-    static constexpr bool kWide = !kAhead && !kHalf && kRows == 64;  // dS of P as it is before it is rounded for dV
-    static constexpr int kEmulated = kEmulated_;  // of 16 exponentials, how many on multiply-add units
-    static constexpr bool kFetch = kRows == 64 && kAhead;
+    static constexpr bool kAhead = kAhead_;  // a step's scores are computed under the step before
+    static constexpr bool kHalf = kHalf_;    // dS by products of 16-bit numbers; else of P as it is before it is rounded
+    static constexpr int kQuerySlots = 2;
+    static constexpr int kGradientSlots = 2;
+    static constexpr int kSumSlots = 2;  // each has a warp that empties it
     static constexpr int kThreads = 384;
     static constexpr int kPanels = (kHead + 63) / 64;
     static constexpr int kKeyPanelBytes = kBlockKeys * 128;
@@ -50,12 +44,13 @@ struct BackwardShape {
     static constexpr int kStatisticBytes = 2 * 4 * kRows;
     static constexpr int kScorePanelBytes = kRows * 128;  // dS: 64 keys a panel
     static constexpr int kSumBytes = kRows * kPanels * 64 * 4;
-    // A warpgroup's quarter of the work for dQ: 64 x 64, rows or columns of the tile.
+    // A warpgroup's half of the work for dQ: 64 x 64, rows or columns of the tile.
     static constexpr bool kSplitRows = kRows == 128;
     static __device__ __forceinline__ int sum_row(int group) { return kSplitRows ? 64 * group : 0; }
     static __device__ __forceinline__ int sum_column(int group) { return kSplitRows ? 0 : 64 * group; }
     static_assert(kRows * kPanels == 128, "each warpgroup has 64 x 64 of dQ");
     static_assert(kHead % 32 == 0, "rows are stored 32 columns at a time");
+    static_assert(kHalf || !kAhead, "the next scores are where P was");
     // Shared memory: barriers, records, statistics, tiles.
     static constexpr int kKeysFull = 0;
     static constexpr int kValuesFull = 8;
@@ -69,7 +64,6 @@ struct BackwardShape {
     static constexpr int kGradientsFull = kQueriesEmpty + 8 * kQuerySlots;
     static constexpr int kGradientsEmpty = kGradientsFull + 8 * kGradientSlots;
     static constexpr int kSteps = 256;    // what a step's queries are: int2 for each slot
-    static constexpr int kTurns = 304;    // int2 for each of two: whether a turn is the tile's first; place of the tile
     static constexpr int kRecords = 320;  // of blocks of keys
     static constexpr int kStatistics = 640;
     static constexpr int kKeys = (kStatistics + kQuerySlots * kStatisticBytes + 1023) / 1024 * 1024;
@@ -78,10 +72,10 @@ struct BackwardShape {
     static constexpr int kGradients = kQueries + kQuerySlots * kQueryBytes;
     static constexpr int kScores = kGradients + kGradientSlots * kQueryBytes;
     static constexpr int kSums = kScores + 2 * kScorePanelBytes;
-    static constexpr int kSharedBytes = kSums + (kDirect ? 0 : kSumSlots * kSumBytes);
+    static constexpr int kSharedBytes = kSums + kSumSlots * kSumBytes;
     static constexpr int kConsumerRegisters = 240;
     static constexpr int kProducerRegisters = 24;
-    static_assert(kGradientsEmpty + 8 * kGradientSlots <= kSteps && 8 * kQuerySlots <= kTurns - kSteps, "room");
+    static_assert(kGradientsEmpty + 8 * kGradientSlots <= kSteps && 8 * kQuerySlots <= kRecords - kSteps, "room");
     static_assert(kSharedBytes <= 232448, "a block has 227 KiB of shared memory");
 };
 
@@ -488,42 +482,6 @@ struct Carrier {
     }
 };
 
-// Two threads that see to it that the consumers put dQ into its sums in turn: one waits for turns and says so, one passes
-// them on.
-template <typename S>
-struct TurnKeeper {
-    const BackwardArguments& a;
-    bool passes;
-
-    __device__ __forceinline__ void run() {
-        uint32_t number = 0;
-        for (uint32_t block = 0;; block++) {
-            barrier_wait(shared_offset(S::kKeysFull), block % 2);
-            const Record& record = record_of<S>(block);
-            if (record.sequence < 0) break;
-            barrier_arrive(shared_offset(S::kKeysEmpty));
-            Walk walk = {0, record.begin};
-#pragma unroll 1
-            for (int left = record.count * (a.heads / a.kv_heads); left > 0; left--, number++) {
-                const int turn = turn_of<S>(a, record, walk.tile);
-                const int tile = place<S>(a, record, walk);
-                const uint32_t slot = number % 2;
-                // All have put what they had at the step before the last; or, to pass the turn on, at this one.
-                barrier_wait(shared_offset(S::kSumsFull) + 8 * slot, number / 2 % 2 ^ (passes ? 0 : 1));
-                if (passes) {
-                    if (!a.any_order) store_release(a.turns + tile, turn + 1);
-                } else {
-                    if (!a.any_order) await_turn(a.turns + tile, turn);
-                    reinterpret_cast<int2*>(shared + S::kTurns)[slot] = make_int2(turn == 0 && !a.any_order, tile);
-                    barrier_arrive(shared_offset(S::kSumsEmpty) + 8 * slot);
-                }
-                walk.advance(record);
-            }
-            if (passes) barrier_arrive(shared_offset(S::kIdle));
-        }
-    }
-};
-
 // ---------------------------------------------------------------------------------------------------------------------
 // Consumers
 // ---------------------------------------------------------------------------------------------------------------------
@@ -534,20 +492,6 @@ __device__ __forceinline__ float exp2_unit(float x) {
     return y;
 }
 
-// 2^x for x <= 0 on the multiply-add units, as in the forward (FlashAttention-4's software exponential).
-__device__ __forceinline__ float exp2_polynomial(float x) {
-    constexpr float kMagic = 12582912.0f;  // 1.5 * 2^23: adding it leaves the integer in the low bits
-    float y;
-    float rounded;
-    asm("fma.rn.ftz.sat.f32 %0, %1, %2, %3;" : "=f"(y) : "f"(x), "f"(1.0f / 128), "f"(127.0f / 128));
-    asm("fma.rm.ftz.f32 %0, %1, %2, %3;" : "=f"(rounded) : "f"(y), "f"(128.0f), "f"(kMagic - 127));
-    const float fraction = fmaf(y, 128.0f, (kMagic - 127) - rounded);
-    float p = fmaf(0.077119089663028717f, fraction, 0.227564394474029541f);
-    p = fmaf(p, fraction, 0.695146143436431885f);
-    p = fmaf(p, fraction, 1.0f);
-    return __int_as_float(__float_as_int(p) + (__float_as_int(rounded) << 23));
-}
-
 template <typename S>
 struct BackwardConsumer {
     using Element = typename S::Element;
@@ -556,15 +500,14 @@ struct BackwardConsumer {
 
     const BackwardArguments& a;
 
-    // Of all the steps of this block of the grid; says which slots a step uses, and the parity of their turn. Registers
-    // are scarce: what can be had from this or from the thread's index is not kept.
+    // Steps so far; says which slots a step uses, and the parity of their turn. Registers are scarce: what can be had from
+    // this or from the thread's index is not kept.
     uint32_t number = 0;
 
     // Of this warpgroup's keys and a tile of queries, transposed: thread t of a warp has keys t / 4 and t / 4 + 8 of the
     // warp's 16, and queries 8i + 2 (t % 4), + 1.
-    float scores[kScores];    // S^T
+    float scores[kScores];    // S^T, then P^T
     float products[kScores];  // dP^T
-    float2 fetched[kScores / 4];
     uint32_t weights[kScores / 2];
     uint32_t slopes[kScores / 2];
     float dq[32];
@@ -683,61 +626,32 @@ struct BackwardConsumer {
         }
     }
 
-    // This thread's share of a statistic (0: LSE, 1: D) of a step's queries: of queries 8i + 2 (t % 4), + 1.
-    static __device__ __forceinline__ const float2* share(uint32_t step, int which) {
-        return reinterpret_cast<const float2*>(shared + S::kStatistics + step % S::kQuerySlots * S::kStatisticBytes) +
+    // This thread's share of a statistic (0: LSE, 1: D): of queries 8i + 2 (t % 4), + 1.
+    __device__ __forceinline__ const float2* statistics(int which) const {
+        return reinterpret_cast<const float2*>(shared + S::kStatistics + number % S::kQuerySlots * S::kStatisticBytes) +
                which * (S::kRows / 2) + quad_lane();
     }
 
-    // Reads it ahead of need, where registers allow.
-    __device__ __forceinline__ void fetch(uint32_t step, int which) {
-        if constexpr (S::kFetch) {
-            const float2* const from = share(step, which);
-#pragma unroll
-            for (int i = 0; i < kScores / 4; i++) fetched[i] = from[4 * i];
-        }
-    }
-
-    __device__ __forceinline__ float2 statistic(int which, int i) const {
-        if constexpr (S::kFetch) {
-            return fetched[i];
-        } else {
-            return share(number, which)[4 * i];
-        }
-    }
-
-    // P^T as an operand.
+    // P^T, and as an operand.
     __device__ __forceinline__ void to_weights(float scale_log2) {
+        const float2* const logarithms = statistics(0);
 #pragma unroll
         for (int i = 0; i < kScores / 4; i++) {
-            const float2 l = statistic(0, i);
+            const float2 l = logarithms[4 * i];
             float* const s = scores + 4 * i;
 #pragma unroll
-            for (int j = 0; j < 4; j++) s[j] = exponential(4 * i + j, fmaf(s[j], scale_log2, j % 2 == 0 ? l.x : l.y));
+            for (int j = 0; j < 4; j++) s[j] = exp2_unit(fmaf(s[j], scale_log2, j % 2 == 0 ? l.x : l.y));
             weights[2 * i] = pack<Element>(s[0], s[1]);
             weights[2 * i + 1] = pack<Element>(s[2], s[3]);
         }
     }
 
-    // Spreads the share of exponentials for the multiply-add units evenly.
-    static __device__ __forceinline__ float exponential(int place, float x) {
-        return (place + 1) * S::kEmulated / 16 != place * S::kEmulated / 16 ? exp2_polynomial(x) : exp2_unit(x);
-    }
-
-    // P as rounded for dV, where there are no registers for more.
-    __device__ __forceinline__ float2 weight(int pair) const {
-        if constexpr (S::kWide) {
-            return make_float2(scores[2 * pair], scores[2 * pair + 1]);
-        } else {
-            return widen(reinterpret_cast<const typename Pair<Element>::Type&>(weights[pair]));
-        }
-    }
-
     // dS^T as an operand.
     __device__ __forceinline__ void to_slopes() {
+        const float2* const deltas = statistics(1);
 #pragma unroll
         for (int i = 0; i < kScores / 4; i++) {
-            const float2 d = statistic(1, i);
+            const float2 d = deltas[4 * i];
 #pragma unroll
             for (int r = 0; r < 2; r++) {
                 const int pair = 2 * i + r;
@@ -750,8 +664,7 @@ struct BackwardConsumer {
                                                 reinterpret_cast<const Pairs&>(difference));
                     slopes[pair] = reinterpret_cast<const uint32_t&>(slope);
                 } else {
-                    const float2 p = weight(pair);
-                    slopes[pair] = pack<Element>(p.x * low, p.y * high);
+                    slopes[pair] = pack<Element>(scores[2 * pair] * low, scores[2 * pair + 1] * high);
                 }
             }
         }
@@ -787,36 +700,6 @@ struct BackwardConsumer {
         release(shared_offset(S::kSumsFull) + 8 * slot);
     }
 
-    // dQ from registers to its sums; `settle_dq` some time later says that it is there.
-    __device__ __forceinline__ void put_dq_in_turn() {
-        const uint32_t slot = number % 2;
-        barrier_wait(shared_offset(S::kSumsEmpty) + 8 * slot, number / 2 % 2);
-        const int2 turn = reinterpret_cast<const int2*>(shared + S::kTurns)[slot];
-        float* const to = a.sums + static_cast<int64_t>(turn.y) * (S::kSumBytes / 4) + group() * 4096 + thread() * 4;
-        if (turn.x != 0) {
-#pragma unroll
-            for (int i = 0; i < 8; i++) {
-                asm volatile("st.global.v4.f32 [%0], {%1, %2, %3, %4};" ::"l"(to + 512 * i), "f"(dq[4 * i]),
-                             "f"(dq[4 * i + 1]), "f"(dq[4 * i + 2]), "f"(dq[4 * i + 3])
-                             : "memory");
-            }
-        } else {
-#pragma unroll
-            for (int i = 0; i < 8; i++) {
-                asm volatile("red.relaxed.gpu.global.add.v4.f32 [%0], {%1, %2, %3, %4};" ::"l"(to + 512 * i),
-                             "f"(dq[4 * i]), "f"(dq[4 * i + 1]), "f"(dq[4 * i + 2]), "f"(dq[4 * i + 3])
-                             : "memory");
-            }
-        }
-    }
-
-    // Of step `of`.
-    __device__ __forceinline__ void settle_dq(uint32_t of) {
-        if (!a.any_order) __threadfence();
-        __syncwarp();
-        release(shared_offset(S::kSumsFull) + 8 * (of % 2));
-    }
-
     __device__ __forceinline__ void await_queries(uint32_t step) {
         barrier_wait(shared_offset(S::kQueriesFull) + 8 * (step % S::kQuerySlots), parity<S::kQuerySlots>(step));
     }
@@ -827,10 +710,9 @@ struct BackwardConsumer {
         begin_scores(scores, S::kKeys, shared_offset(S::kQueries) + step % S::kQuerySlots * S::kQueryBytes);
     }
 
-    // One tile of queries. With kAhead its S^T and LSE are there already, and it leaves with those of the next. After the
-    // last tile there is none: then S^T is of whatever lies in the slot, and nobody looks at it. (ptxas keeps products
-    // running side by side only where none is begun on a condition, and none runs from one turn of the loop into the
-    // next.)
+    // One tile of queries. With kAhead its S^T is there already, and it leaves with that of the next. After the last tile
+    // there is none: then S^T is of whatever lies in the slot, and nobody looks at it. (ptxas keeps products running side
+    // by side only where none is begun on a condition, and none runs from one turn of the loop into the next.)
     __device__ __forceinline__ void step(const Record& record, int accumulate, bool more, float scale_log2) {
         if constexpr (!S::kAhead) {
             await_queries(number);
@@ -852,7 +734,6 @@ struct BackwardConsumer {
         pin(dv);
         products_fence();
         begin_outputs(dv, weights, gradients(), accumulate);
-        fetch(number, 1);
         products_wait<1>();  // dP^T
         pin(products);
         to_slopes();
@@ -875,7 +756,6 @@ struct BackwardConsumer {
             begin_dq();
             if (more) await_queries(number + 1);
             begin_scores_of(number + 1);
-            if (S::kDirect && accumulate) settle_dq(number - 1);
             products_wait<1>();  // dK, dQ
             pin(dq);
             pin(dk);
@@ -888,7 +768,6 @@ struct BackwardConsumer {
             products_fence();
             begin_dq();
             begin_outputs(dk, slopes, queries(), accumulate);
-            if (S::kDirect && accumulate) settle_dq(number - 1);
             products_wait<1>();  // dV, dQ
             pin(dq);
             pin(dv);
@@ -896,13 +775,8 @@ struct BackwardConsumer {
         }
         release(shared_offset(S::kScoresEmpty));
         release(shared_offset(S::kGradientsEmpty) + 8 * (number % S::kGradientSlots));
-        if constexpr (S::kDirect) {
-            put_dq_in_turn();
-        } else {
-            put_dq();
-        }
+        put_dq();
         if constexpr (S::kAhead) {
-            fetch(number + 1, 0);
             products_wait<0>();
             pin(scores);
         } else {
@@ -948,7 +822,6 @@ struct BackwardConsumer {
             if (S::kAhead && steps > 0) {
                 await_queries(number);
                 begin_scores_of(number);
-                fetch(number, 0);
                 products_wait<0>();
                 pin(scores);
             }
@@ -957,7 +830,6 @@ struct BackwardConsumer {
                 step(record, i, i + 1 < steps, scale_log2);
                 number++;
             }
-            if (S::kDirect && steps > 0) settle_dq(number - 1);
             release(shared_offset(S::kKeysEmpty));
             store(record, a.dv, a.dv_batch, a.dv_token, a.dv_head, dv, 1.0f, steps > 0);
             store(record, a.dk, a.dk_batch, a.dk_token, a.dk_head, dk, a.scale, steps > 0);
@@ -973,9 +845,9 @@ __device__ __forceinline__ void backward(const BackwardArguments& a) {
     if (threadIdx.x == 0) {
         barrier_init(shared_offset(S::kKeysFull), 1);
         barrier_init(shared_offset(S::kValuesFull), 1);
-        barrier_init(shared_offset(S::kKeysEmpty), 8 + (S::kDirect ? 2 : S::kSumSlots));
+        barrier_init(shared_offset(S::kKeysEmpty), 8 + S::kSumSlots);
         barrier_init(shared_offset(S::kScoresEmpty), 8);
-        barrier_init(shared_offset(S::kIdle), S::kDirect ? 1 : S::kSumSlots);
+        barrier_init(shared_offset(S::kIdle), S::kSumSlots);
         for (int i = 0; i < S::kSumSlots; i++) {
             barrier_init(shared_offset(S::kSumsFull) + 8 * i, 8);
             barrier_init(shared_offset(S::kSumsEmpty) + 8 * i, 1);
@@ -1000,11 +872,6 @@ __device__ __forceinline__ void backward(const BackwardArguments& a) {
             if (warp == 0) {
                 BackwardProducer<S> producer{a};
                 producer.run();
-            } else if constexpr (S::kDirect) {
-                if (warp <= 2) {
-                    TurnKeeper<S> keeper{a, warp == 2};
-                    keeper.run();
-                }
             } else if (warp <= S::kSumSlots) {
                 Carrier<S> carrier{a, static_cast<uint32_t>(warp - 1)};
                 carrier.run();
@@ -1040,8 +907,7 @@ __device__ __forceinline__ void backward(const BackwardArguments& a) {
 #ifdef ATTENTION_VARIANT  // one build of any shape, for measurements
 ATTENTION_BACKWARD(attention_backward, ATTENTION_VARIANT)
 #else
-//                                              element        d  rows q-slots dO-slots dQ-slots emulated
-ATTENTION_BACKWARD(attention_backward_bf16_d64, __nv_bfloat16, 64, 128, 2, 2, 2, 0, true, true, false)
-ATTENTION_BACKWARD(attention_backward_bf16_d96, __nv_bfloat16, 96, 64, 2, 2, 2, 0, true, true, false)
-ATTENTION_BACKWARD(attention_backward_bf16_d128, __nv_bfloat16, 128, 64, 2, 2, 2, 0, true, true, false)
+//                                               element        d   rows ahead half
+ATTENTION_BACKWARD(attention_backward_bf16_d64, __nv_bfloat16, 64, 128, true, true)
+ATTENTION_BACKWARD(attention_backward_bf16_d128, __nv_bfloat16, 128, 64, false, false)
 #endif

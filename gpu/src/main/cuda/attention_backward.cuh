@@ -8,6 +8,9 @@
 //   NAME           grid: at most one block per multiprocessor, NAME_info[0] threads, NAME_info[1] bytes of shared memory
 //   NAME_finish    grid (heads, tiles), 256 threads: dQ from its fp32 sums
 //
+// Kernels: head sizes 64 and 128. Settings that bench/h200/attention-backward.jsonl bears out: `rotation` -1, `section` 16,
+// or 32 where not every query sees every key and tokens_k <= 4096; `together` is then of no account.
+//
 // The sum of dQ over keys: a block of the grid works through the queries for one block of keys, and adds its share of dQ
 // to sums in global memory. Unless `any_order`, the blocks of keys take turns at each tile of queries in a fixed order, so
 // that a rerun gives the same bits, on any grid and whatever else there is to do; else they add as they come.
