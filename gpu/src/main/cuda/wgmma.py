@@ -1,8 +1,12 @@
 #!/usr/bin/env python3
-"""Writes wgmma.cuh: one function per shape and element type of the warpgroup matrix products the kernels use.
+"""Writes wgmma.cuh: one function per shape and element type of the warpgroup matrix products the kernels use; and
+wgmma_backward.cuh: the form that only the backward of attention uses.
 
     python3 wgmma.py > wgmma.cuh
+    python3 wgmma.py backward > wgmma_backward.cuh
 """
+
+import sys
 
 PRODUCTS = [16, 24, 32, 48]  # bf16 only
 SCORES = [64, 80, 96, 112, 128, 144, 160, 176, 192, 208, 224, 256]
@@ -48,6 +52,31 @@ struct RegisterShared<{tag}, {n}> {{
 }};"""
 
 
+def shared_transposed(n, tag, element):
+    count, names, binds = accumulators(n)
+    return f"""
+template <>
+struct SharedTransposed<{tag}, {n}> {{
+    static __device__ __forceinline__ void run(float (&d)[{count}], uint64_t a, uint64_t b, int accumulate) {{
+        asm volatile("{{ .reg .pred p; setp.ne.b32 p, %{count + 2}, 0; "
+                     "wgmma.mma_async.sync.aligned.m64n{n}k16.f32.{element}.{element} {{{names}}}, "
+                     "%{count}, %{count + 1}, p, 1, 1, 0, 1; }}"
+                     : {binds}
+                     : "l"(a), "l"(b), "r"(accumulate));
+    }}
+}};"""
+
+
+def backward():
+    print("// Written by wgmma.py backward; do not edit.")
+    print("#pragma once\n\n#include <cuda_bf16.h>\n#include <cuda_fp16.h>\n#include <cstdint>\n\nnamespace hopper {\n")
+    print("// D[64, N] = A[64, 16] B[16, N] (+ D); both operands in shared memory, A with 16 contiguous, B with N.")
+    print("template <typename Element, int kN>\nstruct SharedTransposed;")
+    for tag, element in (("__nv_bfloat16", "bf16"), ("__half", "f16")):
+        print(shared_transposed(64, tag, element))
+    print("\n}  // namespace hopper")
+
+
 def main():
     print("// Written by wgmma.py; do not edit.")
     print("#pragma once\n\n#include <cuda_bf16.h>\n#include <cuda_fp16.h>\n#include <cstdint>\n\nnamespace hopper {\n")
@@ -64,4 +93,4 @@ def main():
 
 
 if __name__ == "__main__":
-    main()
+    backward() if sys.argv[1:] == ["backward"] else main()

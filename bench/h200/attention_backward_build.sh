@@ -1,0 +1,26 @@
+#!/bin/sh
+# attention_backward_build.sh DIR: compiles the backward kernels, and the builds beside them, into DIR, with the list that
+# attention_backward.py reads. Fails on a spill, a stack frame or a ptxas remark on matrix products (C75xx).
+set -eu
+here=$(cd "$(dirname "$0")" && pwd)
+cuda=$here/../../gpu/src/main/cuda
+mkdir -p "$1"
+cd "$1"
+compile() { # image kind source
+    nvcc -std=c++17 -O3 -gencode=arch=compute_90a,code=sm_90a "$2" -Xptxas -v -I"$cuda" -o "$1" "$3" > "$1.log" 2>&1 ||
+        { cat "$1.log"; exit 1; }
+    if grep -E 'C75[0-9][0-9]|[1-9][0-9]* bytes (stack frame|spill)' "$1.log"; then
+        echo "$1: not fit for use" >&2
+        exit 1
+    fi
+}
+compile attention_backward.fatbin -fatbin "$cuda/attention_backward.cu"
+sed -n 's/^ATTENTION_BACKWARD(attention_backward_\([a-z0-9]*\)_d\([0-9]*\),.*/\1 \2/p' "$cuda/attention_backward.cu" |
+    while read -r dtype d; do
+        echo "${dtype}_d$d attention_backward.fatbin attention_backward_${dtype}_d$d $d $dtype"
+    done > list.txt
+grep -v '^#' "$here/attention_backward_builds.txt" | while read -r label shape; do
+    printf '#define ATTENTION_VARIANT %s\n#include "attention_backward.cu"\n' "$shape" > "$label.cu"
+    compile "$label.cubin" -cubin "$label.cu"
+    echo "$label $label.cubin attention_backward ${label#*_d} ${label%_d*}" >> list.txt
+done
