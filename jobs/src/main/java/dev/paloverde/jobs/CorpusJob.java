@@ -34,6 +34,8 @@ final class CorpusJob {
     private static final Set<String> RESERVED = Set.of(
             Documents.KEY,
             Cleaning.OCCURRENCE,
+            Cleaning.LANGUAGE,
+            Cleaning.LANGUAGE_SCORE,
             Cleaning.SIGNALS,
             Cleaning.REASON,
             Cleaning.DETAIL,
@@ -174,7 +176,7 @@ final class CorpusJob {
         if (options.mask) {
             changes.add(Cleaning.Change.MASK);
         }
-        return new Cleaning(source.text(), changes, options.rules);
+        return new Cleaning(source.text(), changes, options.rules, options.languages);
     }
 
     private static Dataset<Row> wanted(Source evaluation) {
@@ -265,6 +267,7 @@ final class CorpusJob {
                 .formatted(
                         String.join(" ", options.evaluation), set.inspection().selected(), options.evaluationNgram)));
         terminal.say("  rules      " + (options.rules.isEmpty() ? "none" : options.rules));
+        terminal.say("  languages  " + (options.languages.isEmpty() ? "all" : String.join(", ", options.languages)));
         terminal.say("  alike      %d bands of %d, n-grams of %d words, verified: %s"
                 .formatted(options.bands, options.rows, options.ngram, Input.lower(options.verify)));
         terminal.say("  output     " + output.path());

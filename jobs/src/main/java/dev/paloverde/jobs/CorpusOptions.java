@@ -55,6 +55,15 @@ final class CorpusOptions {
                     + " several with commas (default: none; their signals are columns in any case).")
     List<QualityRules> rules = new ArrayList<>();
 
+    @Option(
+            names = "--languages",
+            split = ",",
+            paramLabel = "CODES",
+            description =
+                    "Reject texts in other languages: codes of ISO 639-3 such as eng, deu, cmn, and und for what is"
+                            + " in none that is known; several with commas (default: all; the language is a column in any case).")
+    List<String> languages = new ArrayList<>();
+
     @Option(names = "--bands", paramLabel = "COUNT", description = "Bands of a MinHash signature (default: 14).")
     int bands = MinHash.Parameters.STANDARD.bands();
 
@@ -122,6 +131,7 @@ final class CorpusOptions {
         description.put("text-column", text);
         description.put("keep-encoding", Boolean.toString(keepEncoding));
         description.put("mask-personal-data", Boolean.toString(mask));
+        description.put("languages", languages.toString());
         description.put("rules", rules.toString());
         description.put("min-hash", minHash().toString());
         description.put("verification", verification().toString());

@@ -11,7 +11,7 @@
  *
  * <p>What a text is worth: {@link dev.paloverde.pipelines.corpus.TextRepair} and
  * {@link dev.paloverde.pipelines.corpus.PersonalData} change it, {@link dev.paloverde.pipelines.corpus.QualitySignals} are
- * columns, {@link dev.paloverde.pipelines.corpus.QualityRules} judge by them, and
+ * columns as {@link dev.paloverde.pipelines.corpus.Languages} are, {@link dev.paloverde.pipelines.corpus.QualityRules} judge by them, and
  * {@link dev.paloverde.pipelines.corpus.Decontamination} finds parts of evaluation sets in it.
  * {@link dev.paloverde.pipelines.corpus.Cleaning} does the first of these to rows and makes documents of them, and
  * {@link dev.paloverde.pipelines.corpus.Ledger} puts together what was found: each row is kept, or rejected for one
