@@ -1,0 +1,2 @@
+/** Sequences of a context's length out of documents. */
+package dev.paloverde.pipelines.packing;
