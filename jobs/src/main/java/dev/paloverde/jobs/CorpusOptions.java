@@ -17,8 +17,8 @@ final class CorpusOptions {
             names = {"-o", "--output"},
             required = true,
             paramLabel = "DIRECTORY",
-            description = "Where kept/, rejects/, contamination/ and summary.json go, on any file system Hadoop's"
-                    + " configuration knows.")
+            description = "Where kept/, rejects/, contamination/, summary.json and card.html go, on any file system"
+                    + " Hadoop's configuration knows.")
     String output;
 
     @Option(
@@ -109,6 +109,13 @@ final class CorpusOptions {
             description = "How many words in a row are a part (default: 13).")
     int evaluationNgram = Decontamination.STANDARD_WORDS;
 
+    @Option(
+            names = "--tokenizer",
+            paramLabel = "MODEL",
+            description = "Make sequences of what is kept, with the tokenizer of this model: a directory, a URI or"
+                    + " embedded:NAME; packed/, unpacked/ and shards.json have them (default: none are made).")
+    String tokenizer;
+
     MinHash.Parameters minHash() {
         return new MinHash.Parameters(bands, rows, ngram, seed);
     }
@@ -124,6 +131,7 @@ final class CorpusOptions {
     /** {@return what the results depend on besides the rows of the input: what is done, and to which of them} */
     SortedMap<String, String> description(InputOptions input) {
         SortedMap<String, String> description = new TreeMap<>();
+        description.put("command", "corpus");
         description.put("where", String.valueOf(input.where));
         description.put("sample", String.valueOf(input.sample));
         description.put("limit", String.valueOf(input.limit));
