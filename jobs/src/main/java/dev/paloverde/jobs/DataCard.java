@@ -146,7 +146,7 @@ final class DataCard {
                 .sum();
         HtmlTable documents = new HtmlTable("documents", "");
         packed.refused().forEach(each -> documents.row("cannot be packed: " + each.reason(), count(each.documents())));
-        documents.row("in a source of the mixture, or in none", count(packed.documents() - refused));
+        documents.row("can be packed", count(packed.documents() - refused));
         documents.sum("sum = documents in the corpus", count(packed.documents()));
         page.append(documents);
         HtmlTable mixture = new HtmlTable("source", "documents", "tokens", "epochs", "documents taken", "tokens taken");

@@ -117,10 +117,12 @@ final class PackOptions {
         description.put("tokenizer", TextModel.shared(model).directory().tokenizerFingerprint());
         description.put("source-column", source);
         description.put("context", Integer.toString(context));
-        description.put("mixture", request().toString());
+        description.put("mixture", request().weights().toString());
+        description.put("tokens", String.valueOf(tokens));
+        description.put("most-epochs", Double.toString(mostEpochs));
         description.put("shard-tokens", Long.toString(shardTokens));
         description.put("pack-seed", Long.toString(seed));
-        description.put("image-marks", marks().toString());
+        description.put("image-marks", imageMarks.toString());
         description.put("latent-width", Integer.toString(latentWidth));
         description.put("ledger", ledger.toString());
         return description;
