@@ -10,7 +10,7 @@ import picocli.CommandLine.Mixin;
         name = "corpus",
         description =
                 "Makes a training corpus of documents: mends and judges texts, removes parts of evaluation sets and"
-                        + " duplicates, and accounts for every row.")
+                        + " duplicates, accounts for every row, and packs what is kept into sequences.")
 final class CorpusCommand extends SparkCommand {
     @Mixin
     final InputOptions input = new InputOptions();
@@ -18,12 +18,15 @@ final class CorpusCommand extends SparkCommand {
     @Mixin
     final CorpusOptions options = new CorpusOptions();
 
+    @Mixin
+    final PackOptions pack = new PackOptions();
+
     CorpusCommand(Terminal terminal, List<String> arguments) {
         super(terminal, arguments);
     }
 
     @Override
     ExitCode run(SparkSession spark) {
-        return new CorpusJob(spark, input, options, terminal()).run();
+        return new CorpusJob(spark, input, options, pack, terminal()).run();
     }
 }

@@ -1,6 +1,5 @@
 package dev.paloverde.jobs;
 
-import dev.paloverde.gpu.ErrorCode;
 import dev.paloverde.gpu.PaloverdeException;
 import dev.paloverde.pipelines.CarriedColumns;
 import dev.paloverde.pipelines.corpus.Cleaning;
@@ -8,9 +7,11 @@ import dev.paloverde.pipelines.corpus.Decontamination;
 import dev.paloverde.pipelines.corpus.Deduplication;
 import dev.paloverde.pipelines.corpus.Documents;
 import dev.paloverde.pipelines.corpus.Ledger;
+import dev.paloverde.pipelines.corpus.Profile;
 import dev.paloverde.pipelines.corpus.RejectReason;
+import dev.paloverde.pipelines.interleaved.Segments;
+import dev.paloverde.pipelines.packing.Tokens;
 import java.util.ArrayList;
-import java.util.Arrays;
 import java.util.EnumSet;
 import java.util.List;
 import java.util.Optional;
@@ -21,8 +22,6 @@ import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Row;
 import org.apache.spark.sql.SparkSession;
 import org.apache.spark.sql.functions;
-import org.apache.spark.sql.types.DataTypes;
-import org.apache.spark.sql.types.StructField;
 import org.apache.spark.sql.types.StructType;
 
 /**
@@ -34,6 +33,8 @@ final class CorpusJob {
     private static final Set<String> RESERVED = Set.of(
             Documents.KEY,
             Cleaning.OCCURRENCE,
+            Cleaning.LANGUAGE,
+            Cleaning.LANGUAGE_SCORE,
             Cleaning.SIGNALS,
             Cleaning.REASON,
             Cleaning.DETAIL,
@@ -43,25 +44,20 @@ final class CorpusJob {
     private final SparkSession spark;
     private final InputOptions inputOptions;
     private final CorpusOptions options;
+    private final PackOptions packOptions;
     private final Terminal terminal;
 
-    CorpusJob(SparkSession spark, InputOptions inputOptions, CorpusOptions options, Terminal terminal) {
+    CorpusJob(
+            SparkSession spark,
+            InputOptions inputOptions,
+            CorpusOptions options,
+            PackOptions packOptions,
+            Terminal terminal) {
         this.spark = spark;
         this.inputOptions = inputOptions;
         this.options = options;
+        this.packOptions = packOptions;
         this.terminal = terminal;
-    }
-
-    /** Rows with a text, and what one look at all of them has shown. */
-    private record Source(Input input, CarriedColumns columns, String text, Input.Inspection inspection) {
-        Dataset<Row> rows() {
-            return input.selected(columns);
-        }
-
-        /** {@return what another input has only if it has the same rows as often; two equal rows leave no print} */
-        String fingerprint() {
-            return "%s, %d rows".formatted(inspection.fingerprint(), inspection.rowsRead());
-        }
     }
 
     /**
@@ -74,24 +70,28 @@ final class CorpusJob {
         StageDirectory output = StageDirectory.at(spark, options.output);
         // this refuses options out of range, before anything is read
         SortedMap<String, String> description = options.description(inputOptions);
-        Source source = open(inputOptions, options.text, "--text-column");
-        Optional<Source> evaluation =
-                options.evaluationInput().map(input -> open(input, options.evaluationColumn, "--evaluation-column"));
+        Optional<PackStages> packing = Optional.ofNullable(options.tokenizer)
+                .map(tokenizer -> new PackStages(spark, output, packOptions, tokenizer));
+        packing.ifPresent(stages -> description.putAll(stages.description()));
+        CorpusSource source = CorpusSource.open(spark, terminal, inputOptions, RESERVED, options.text, "--text-column");
+        Optional<CorpusSource> evaluation = options.evaluationInput()
+                .map(input -> CorpusSource.open(
+                        spark, terminal, input, RESERVED, options.evaluationColumn, "--evaluation-column"));
         CorpusSummary.Job job = new CorpusSummary.Job(
                 description,
                 source.fingerprint(),
-                evaluation.map(Source::fingerprint).orElse(null));
+                evaluation.map(CorpusSource::fingerprint).orElse(null));
         sayPlan(output, source, evaluation);
         if (options.dryRun) {
             terminal.say("Nothing was written.");
-            return exitCode(source);
+            return source.exitCode(inputOptions);
         }
         output.claim(job, options.overwrite ? OnExisting.OVERWRITE : OnExisting.FAIL);
-        Optional<CorpusSummary> before = output.summary();
+        Optional<CorpusSummary> before = output.summary(CorpusSummary.class);
         if (before.isPresent()) {
             terminal.say("  done before");
             sayEnd(output, before.get());
-            return exitCode(source);
+            return source.exitCode(inputOptions);
         }
         boolean checkpoints = !spark.sparkContext().isLocal()
                 && spark.sparkContext().getCheckpointDir().isEmpty();
@@ -99,10 +99,10 @@ final class CorpusJob {
             spark.sparkContext().setCheckpointDir(output.checkpoints());
         }
         try {
-            CorpusSummary summary = run(job, source, evaluation, output, begun);
+            CorpusSummary summary = run(job, source, evaluation, packing, output, begun);
             output.finish(summary);
             sayEnd(output, summary);
-            return exitCode(source);
+            return source.exitCode(inputOptions);
         } finally {
             if (checkpoints) {
                 spark.sparkContext().setCheckpointDir(null);
@@ -111,7 +111,12 @@ final class CorpusJob {
     }
 
     private CorpusSummary run(
-            CorpusSummary.Job job, Source source, Optional<Source> evaluation, StageDirectory output, long begun) {
+            CorpusSummary.Job job,
+            CorpusSource source,
+            Optional<CorpusSource> evaluation,
+            Optional<PackStages> packing,
+            StageDirectory output,
+            long begun) {
         Deduplication deduplication = new Deduplication(options.minHash(), options.verification());
         Decontamination decontamination = options.decontamination();
         Dataset<Row> documents =
@@ -127,46 +132,15 @@ final class CorpusJob {
         Ledger ledger = Ledger.of(documents, hits, duplicates);
         Dataset<Row> kept = output.result("kept", ledger::kept);
         Dataset<Row> rejected = output.result("rejects", ledger::rejected);
-        return summary(job, source, kept, rejected, evaluationRows(decontamination, wanted, hits), seconds(begun));
+        PackSummary packed =
+                packing.map(stages -> stages.run(packable(source, kept))).orElse(null);
+        CorpusSummary summary = summary(
+                job, source, kept, rejected, evaluationRows(decontamination, wanted, hits), packed, seconds(begun));
+        output.write(DataCard.FILE, DataCard.html(inputOptions.input, summary, Profile.of(kept, rejected, text)));
+        return summary;
     }
 
-    private Source open(InputOptions from, String column, String flag) {
-        Input input = Input.open(spark, from);
-        CarriedColumns columns = CarriedColumns.of(input.schema(), RESERVED);
-        StructField field = Arrays.stream(input.schema().fields())
-                .filter(each -> each.name().equalsIgnoreCase(column))
-                .findFirst()
-                .orElseThrow(() -> new PaloverdeException(
-                        ErrorCode.INPUT_UNREADABLE,
-                        "%s %s: there is no such column in %s, which has %s"
-                                .formatted(
-                                        flag, column, String.join(" ", from.input), Input.describe(input.schema()))));
-        if (!(field.dataType().equals(DataTypes.StringType))) {
-            throw new PaloverdeException(
-                    ErrorCode.INPUT_UNREADABLE,
-                    "%s %s is of type %s; name a column of strings"
-                            .formatted(flag, column, field.dataType().simpleString()));
-        }
-        String text = columns.carriedAs(field.name());
-        Column bytes = functions.octet_length(CarriedColumns.column(text)).cast("long");
-        Input.Inspection inspection = input.inspect(columns, rows -> rows, bytes);
-        if (!inspection.corrupt().isEmpty()) {
-            String files = "%d of %d files of %s cannot be read, or not to their end; the first is %s: %s"
-                    .formatted(
-                            inspection.corrupt().size(),
-                            inspection.files(),
-                            String.join(" ", from.input),
-                            inspection.corrupt().get(0).path(),
-                            inspection.corrupt().get(0).reason());
-            if (from.onCorruptFile == InputOptions.OnCorruptFile.FAIL) {
-                throw new PaloverdeException(ErrorCode.INPUT_UNREADABLE, files);
-            }
-            terminal.note(files);
-        }
-        return new Source(input, columns, text, inspection);
-    }
-
-    private Cleaning cleaning(Source source) {
+    private Cleaning cleaning(CorpusSource source) {
         EnumSet<Cleaning.Change> changes = EnumSet.noneOf(Cleaning.Change.class);
         if (!options.keepEncoding) {
             changes.add(Cleaning.Change.REPAIR);
@@ -174,10 +148,10 @@ final class CorpusJob {
         if (options.mask) {
             changes.add(Cleaning.Change.MASK);
         }
-        return new Cleaning(source.text(), changes, options.rules);
+        return new Cleaning(source.text(), changes, options.rules, options.languages);
     }
 
-    private static Dataset<Row> wanted(Source evaluation) {
+    private static Dataset<Row> wanted(CorpusSource evaluation) {
         Dataset<Row> rows = evaluation.rows();
         return rows.select(
                         Cleaning.key(rows).as(Decontamination.EVALUATION_KEY),
@@ -185,7 +159,18 @@ final class CorpusJob {
                 .dropDuplicates(Decontamination.EVALUATION_KEY);
     }
 
-    private static Dataset<Row> searched(Dataset<Row> documents, Source source) {
+    private Dataset<Row> packable(CorpusSource source, Dataset<Row> kept) {
+        Column from = source.column(packOptions.source).orElse(functions.lit(PackStages.ONE_SOURCE));
+        return kept.select(
+                functions.col(Documents.KEY).as(Tokens.DOCUMENT),
+                functions
+                        .coalesce(from.cast("string"), functions.lit(PackStages.ONE_SOURCE))
+                        .as(Tokens.SOURCE),
+                functions.lit(null).cast("string").as(Segments.OBJECTIVE),
+                Segments.ofText(CarriedColumns.column(source.text())).as(Segments.SEGMENTS));
+    }
+
+    private static Dataset<Row> searched(Dataset<Row> documents, CorpusSource source) {
         return documents
                 .where(functions.col(Cleaning.REASON).isNull())
                 .where(functions.col(Cleaning.OCCURRENCE).equalTo(0))
@@ -214,10 +199,11 @@ final class CorpusJob {
 
     private static CorpusSummary summary(
             CorpusSummary.Job job,
-            Source source,
+            CorpusSource source,
             Dataset<Row> kept,
             Dataset<Row> rejected,
             CorpusSummary.EvaluationRows evaluation,
+            PackSummary packed,
             double seconds) {
         Column bytes = functions.coalesce(
                 functions.sum(functions
@@ -244,11 +230,12 @@ final class CorpusJob {
                 total.getLong(1),
                 reasons,
                 evaluation,
+                packed,
                 source.inspection().corrupt(),
                 seconds);
     }
 
-    private void sayPlan(StageDirectory output, Source source, Optional<Source> evaluation) {
+    private void sayPlan(StageDirectory output, CorpusSource source, Optional<CorpusSource> evaluation) {
         terminal.say("corpus");
         terminal.say("  input      %s: %,d %s files, %,d rows, %,d selected (%,d bytes of text)"
                 .formatted(
@@ -265,8 +252,12 @@ final class CorpusJob {
                 .formatted(
                         String.join(" ", options.evaluation), set.inspection().selected(), options.evaluationNgram)));
         terminal.say("  rules      " + (options.rules.isEmpty() ? "none" : options.rules));
+        terminal.say("  languages  " + (options.languages.isEmpty() ? "all" : String.join(", ", options.languages)));
         terminal.say("  alike      %d bands of %d, n-grams of %d words, verified: %s"
                 .formatted(options.bands, options.rows, options.ngram, Input.lower(options.verify)));
+        if (options.tokenizer != null) {
+            terminal.say("  sequences  of %,d tokens of %s".formatted(packOptions.context, options.tokenizer));
+        }
         terminal.say("  output     " + output.path());
     }
 
@@ -297,14 +288,17 @@ final class CorpusJob {
                                     summary.evaluationRows().found(),
                                     summary.evaluationRows().tooShort()));
         }
-        terminal.say("  %,d of %,d rows kept, in %.1f s; see %s/%s"
-                .formatted(summary.kept(), summary.rows(), summary.seconds(), output.path(), StageDirectory.SUMMARY));
-    }
-
-    private ExitCode exitCode(Source source) {
-        return source.inspection().corrupt().isEmpty() || inputOptions.onCorruptFile == InputOptions.OnCorruptFile.SKIP
-                ? ExitCode.OK
-                : ExitCode.INPUT_INCOMPLETE;
+        if (summary.packed() != null) {
+            PackStages.say(terminal, summary.packed());
+        }
+        terminal.say("  %,d of %,d rows kept, in %.1f s; see %s/%s and %s"
+                .formatted(
+                        summary.kept(),
+                        summary.rows(),
+                        summary.seconds(),
+                        output.path(),
+                        StageDirectory.SUMMARY,
+                        DataCard.FILE));
     }
 
     private static double seconds(long begun) {

@@ -17,8 +17,8 @@ final class CorpusOptions {
             names = {"-o", "--output"},
             required = true,
             paramLabel = "DIRECTORY",
-            description = "Where kept/, rejects/, contamination/ and summary.json go, on any file system Hadoop's"
-                    + " configuration knows.")
+            description = "Where kept/, rejects/, contamination/, summary.json and card.html go, on any file system"
+                    + " Hadoop's configuration knows.")
     String output;
 
     @Option(
@@ -54,6 +54,15 @@ final class CorpusOptions {
             description = "Reject texts that break published rules: gopher_quality, gopher_repetition, c4, fineweb;"
                     + " several with commas (default: none; their signals are columns in any case).")
     List<QualityRules> rules = new ArrayList<>();
+
+    @Option(
+            names = "--languages",
+            split = ",",
+            paramLabel = "CODES",
+            description =
+                    "Reject texts in other languages: codes of ISO 639-3 such as eng, deu, cmn, and und for what is"
+                            + " in none that is known; several with commas (default: all; the language is a column in any case).")
+    List<String> languages = new ArrayList<>();
 
     @Option(names = "--bands", paramLabel = "COUNT", description = "Bands of a MinHash signature (default: 14).")
     int bands = MinHash.Parameters.STANDARD.bands();
@@ -100,6 +109,13 @@ final class CorpusOptions {
             description = "How many words in a row are a part (default: 13).")
     int evaluationNgram = Decontamination.STANDARD_WORDS;
 
+    @Option(
+            names = "--tokenizer",
+            paramLabel = "MODEL",
+            description = "Make sequences of what is kept, with the tokenizer of this model: a directory, a URI or"
+                    + " embedded:NAME; packed/, unpacked/ and shards.json have them (default: none are made).")
+    String tokenizer;
+
     MinHash.Parameters minHash() {
         return new MinHash.Parameters(bands, rows, ngram, seed);
     }
@@ -115,6 +131,7 @@ final class CorpusOptions {
     /** {@return what the results depend on besides the rows of the input: what is done, and to which of them} */
     SortedMap<String, String> description(InputOptions input) {
         SortedMap<String, String> description = new TreeMap<>();
+        description.put("command", "corpus");
         description.put("where", String.valueOf(input.where));
         description.put("sample", String.valueOf(input.sample));
         description.put("limit", String.valueOf(input.limit));
@@ -122,6 +139,7 @@ final class CorpusOptions {
         description.put("text-column", text);
         description.put("keep-encoding", Boolean.toString(keepEncoding));
         description.put("mask-personal-data", Boolean.toString(mask));
+        description.put("languages", languages.toString());
         description.put("rules", rules.toString());
         description.put("min-hash", minHash().toString());
         description.put("verification", verification().toString());

@@ -12,6 +12,7 @@ import java.util.SortedMap;
  * @param keptBytes bytes of their text, as UTF-8
  * @param rejected rows that are not, by reason
  * @param evaluationRows rows of the evaluation sets, those too short to be found, and those that were
+ * @param packed the sequences made of it; absent if none were asked for
  * @param corrupt input files that could not be read, or not to their end
  * @param seconds time of the run that ended it
  */
@@ -22,6 +23,7 @@ record CorpusSummary(
         long keptBytes,
         List<Rejected> rejected,
         EvaluationRows evaluationRows,
+        PackSummary packed,
         List<CorruptFile> corrupt,
         double seconds) {
 

@@ -114,9 +114,10 @@ final class Input {
             return openParquet(spark, options, reader, files);
         }
         if (options.schema != null) {
-            if (format == InputFormat.TEXT) {
+            if (format == InputFormat.TEXT || format == InputFormat.WARC) {
                 throw new PaloverdeException(
-                        ErrorCode.INVALID_OPTION, "plain text has one column, text; leave --input-schema out");
+                        ErrorCode.INVALID_OPTION,
+                        "the columns of plain text and of web archives are known; leave --input-schema out");
             }
             try {
                 reader = reader.schema(options.schema);
@@ -129,7 +130,8 @@ final class Input {
         }
         try {
             return switch (format) {
-                case JSONL -> open(spark, options, format, reader, files.size());
+                case JSONL -> open(spark, options, format, reader, files);
+                case WARC -> openWarc(spark, options, files);
                 case CSV ->
                     open(
                             spark,
@@ -137,7 +139,7 @@ final class Input {
                             format,
                             reader.option("header", options.options.getOrDefault("header", "true"))
                                     .option("delimiter", delimiter(options, files)),
-                            files.size());
+                            files);
                 default -> {
                     Dataset<Row> rows = reader.option("wholetext", options.textRow == InputOptions.TextRow.FILE)
                             .text(options.input.toArray(String[]::new))
@@ -157,19 +159,50 @@ final class Input {
      * it has.
      */
     private static Input open(
-            SparkSession spark, InputOptions options, InputFormat format, DataFrameReader reader, long files) {
-        String corruptRecord = options.options.getOrDefault(
-                CORRUPT_RECORD, spark.sessionState().conf().columnNameOfCorruptRecord());
-        Dataset<Row> rows = load(reader, format, options);
+            SparkSession spark,
+            InputOptions options,
+            InputFormat format,
+            DataFrameReader reader,
+            List<FileStatus> files) {
+        String corruptRecord = corruptRecord(spark, options);
+        Optional<Dataset<String>> compressed = Optional.of(files)
+                .filter(all -> format == InputFormat.JSONL
+                        && all.stream().anyMatch(CompressedLines::isFor)
+                        && !options.options.containsKey("multiLine"))
+                .map(all -> CompressedLines.of(spark, all));
+        Dataset<Row> rows = load(reader, format, options, compressed);
         StructType schema = rows.schema();
         boolean carried = Arrays.stream(schema.fieldNames()).anyMatch(corruptRecord::equalsIgnoreCase);
         if (!carried) {
-            rows = load(reader.schema(schema.add(corruptRecord, DataTypes.StringType)), format, options);
+            rows = load(reader.schema(schema.add(corruptRecord, DataTypes.StringType)), format, options, compressed);
         }
-        return new Input(options, format, rows, schema, Optional.of(corruptRecord), files, Map.of(), List.of());
+        return new Input(options, format, rows, schema, Optional.of(corruptRecord), files.size(), Map.of(), List.of());
     }
 
-    private static Dataset<Row> load(DataFrameReader reader, InputFormat format, InputOptions options) {
+    private static Input openWarc(SparkSession spark, InputOptions options, List<FileStatus> files) {
+        String corruptRecord = corruptRecord(spark, options);
+        Dataset<Row> rows = WarcRows.of(spark, files, corruptRecord);
+        return new Input(
+                options,
+                InputFormat.WARC,
+                rows,
+                rows.schema(),
+                Optional.of(corruptRecord),
+                files.size(),
+                Map.of(),
+                List.of());
+    }
+
+    private static String corruptRecord(SparkSession spark, InputOptions options) {
+        return options.options.getOrDefault(
+                CORRUPT_RECORD, spark.sessionState().conf().columnNameOfCorruptRecord());
+    }
+
+    private static Dataset<Row> load(
+            DataFrameReader reader, InputFormat format, InputOptions options, Optional<Dataset<String>> compressed) {
+        if (compressed.isPresent()) {
+            return reader.json(compressed.get());
+        }
         String[] locations = options.input.toArray(String[]::new);
         return format == InputFormat.CSV ? reader.csv(locations) : reader.json(locations);
     }
@@ -366,7 +399,7 @@ final class Input {
             formats.add(InputFormat.ofFile(file.getPath().getName())
                     .orElseThrow(() -> new PaloverdeException(
                             ErrorCode.INVALID_OPTION,
-                            "the name of %s does not tell its format; say --input-format parquet, jsonl, csv or text"
+                            "the name of %s does not tell its format; say --input-format parquet, jsonl, csv, text or warc"
                                     .formatted(file.getPath()))));
         }
         if (formats.size() > 1) {

@@ -12,7 +12,9 @@ enum InputFormat {
     JSONL("jsonl", "ndjson", "json"),
     CSV("csv", "tsv"),
     /** Plain text, one row a line or a file; the only column is {@code text}. */
-    TEXT("txt", "text", "md");
+    TEXT("txt", "text", "md"),
+    /** Web archives; columns are those of {@link WarcRows}. */
+    WARC("warc", "wet");
 
     /** Endings of compressed files, which Spark's readers look through. */
     private static final List<String> COMPRESSIONS = List.of(".gz", ".bz2", ".zst", ".lz4", ".snappy", ".deflate");

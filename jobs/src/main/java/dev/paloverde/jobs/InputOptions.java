@@ -31,7 +31,7 @@ final class InputOptions {
     @Option(
             names = "--input-format",
             paramLabel = "FORMAT",
-            description = "parquet, jsonl, csv or text; by default what the files' extensions say.")
+            description = "parquet, jsonl, csv, text or warc; by default what the files' extensions say.")
     InputFormat format;
 
     @Option(

@@ -27,6 +27,7 @@ import picocli.CommandLine.ParameterException;
             ChooseCommand.class,
             EmbedCommand.class,
             CorpusCommand.class,
+            CorpusPackCommand.class,
             SqlCommand.class,
             SsdModelCommand.class,
             DemoCommand.class,

@@ -5,6 +5,9 @@ import dev.paloverde.gpu.ErrorCode;
 import dev.paloverde.gpu.PaloverdeException;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
+import java.util.ArrayList;
+import java.util.Comparator;
+import java.util.List;
 import java.util.Optional;
 import java.util.function.Supplier;
 import org.apache.hadoop.conf.Configuration;
@@ -12,7 +15,9 @@ import org.apache.hadoop.fs.FSDataInputStream;
 import org.apache.hadoop.fs.FSDataOutputStream;
 import org.apache.hadoop.fs.FileStatus;
 import org.apache.hadoop.fs.FileSystem;
+import org.apache.hadoop.fs.LocatedFileStatus;
 import org.apache.hadoop.fs.Path;
+import org.apache.hadoop.fs.RemoteIterator;
 import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Row;
 import org.apache.spark.sql.SaveMode;
@@ -104,18 +109,55 @@ final class StageDirectory {
         return table(new Path(path, name), rows);
     }
 
+    /** {@return a table that stays, with a directory for each value of a column; made, if it is not there} */
+    Dataset<Row> partitioned(String name, String column, Supplier<Dataset<Row>> rows) {
+        return table(new Path(path, name), rows, column);
+    }
+
+    /** {@return the files of a table that stays, in the order of their paths} */
+    List<FileStatus> files(String name) {
+        List<FileStatus> files = new ArrayList<>();
+        try {
+            RemoteIterator<LocatedFileStatus> all = fs.listFiles(new Path(path, name), true);
+            while (all.hasNext()) {
+                FileStatus file = all.next();
+                if (file.getPath().getName().endsWith(".parquet")) {
+                    files.add(file);
+                }
+            }
+        } catch (IOException e) {
+            throw unwritable(path.toString(), e);
+        }
+        files.sort(Comparator.comparing(FileStatus::getPath));
+        return files;
+    }
+
+    /** {@return the path of a file from here} */
+    String relative(FileStatus file) {
+        return path.toUri().relativize(file.getPath().toUri()).getPath();
+    }
+
+    /** Writes a file, whole or not at all. */
+    void write(String name, String text) {
+        try {
+            write(new Path(path, name), text);
+        } catch (IOException e) {
+            throw unwritable(path.toString(), e);
+        }
+    }
+
     /** {@return a directory for what Spark must keep during the run} */
     String checkpoints() {
         return new Path(home(), "checkpoints").toString();
     }
 
     /** {@return the summary of a run that has ended, if one has} */
-    Optional<CorpusSummary> summary() {
-        return read(new Path(path, SUMMARY), CorpusSummary.class);
+    <T> Optional<T> summary(Class<T> type) {
+        return read(new Path(path, SUMMARY), type);
     }
 
     /** Says that all is there. */
-    void finish(CorpusSummary summary) {
+    void finish(Object summary) {
         try {
             write(new Path(path, SUMMARY), Json.write(summary));
             fs.delete(new Path(home(), "stages"), true);
@@ -125,11 +167,12 @@ final class StageDirectory {
         }
     }
 
-    private Dataset<Row> table(Path table, Supplier<Dataset<Row>> rows) {
+    private Dataset<Row> table(Path table, Supplier<Dataset<Row>> rows, String... partitions) {
         try {
             if (!fs.exists(new Path(table, SUCCESS))) {
                 rows.get()
                         .write()
+                        .partitionBy(partitions)
                         .mode(SaveMode.Overwrite)
                         .option("compression", "zstd")
                         .option("mapreduce.fileoutputcommitter.marksuccessfuljobs", "true")

@@ -16,6 +16,8 @@
  * {@code RunManifest}; {@link dev.paloverde.jobs.ExitCode} is the last word.
  *
  * <p>The command {@code corpus} is a story of its own, {@code CorpusJob}: its stages are tables in a {@code StageDirectory},
- * each there whole or not at all, and what it did is a {@code CorpusSummary}.
+ * each there whole or not at all, and what it did is a {@code CorpusSummary}, which {@code DataCard} shows. Its last stages
+ * are those of {@code PackStages}, which the command {@code corpus-pack} runs by themselves. {@code CompressedLines} and
+ * {@code WarcRows} read what Spark's own readers would fail on, and make rows of what is wrong.
  */
 package dev.paloverde.jobs;

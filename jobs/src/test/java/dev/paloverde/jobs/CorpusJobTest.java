@@ -3,15 +3,20 @@ package dev.paloverde.jobs;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import java.io.IOException;
+import java.io.StringReader;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.security.MessageDigest;
 import java.util.ArrayList;
 import java.util.Collections;
+import java.util.HexFormat;
 import java.util.List;
 import java.util.Map;
 import java.util.Random;
 import java.util.TreeMap;
 import java.util.concurrent.atomic.AtomicInteger;
+import java.util.stream.Stream;
+import javax.xml.parsers.DocumentBuilderFactory;
 import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Row;
 import org.apache.spark.sql.SparkSession;
@@ -19,6 +24,9 @@ import org.apache.spark.sql.functions;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.w3c.dom.Element;
+import org.w3c.dom.NodeList;
+import org.xml.sax.InputSource;
 
 /** The command {@code corpus} from its arguments to its tables. */
 class CorpusJobTest {
@@ -182,6 +190,164 @@ class CorpusJobTest {
         assertThat(shown(table("kept"))).isEqualTo(kept);
         assertThat(shown(table("rejects"))).isEqualTo(rejects);
         assertThat(shown(table("contamination"))).isEqualTo(contamination).isNotEmpty();
+    }
+
+    @Test
+    void whatIsKeptIsPackedAndTheCardAddsUp() throws Exception {
+        List<String> lines = lines();
+        lines.add("{\"id\":10,\"text\":\"<script>alert('one')</script> & two. Three. Four.\"}");
+        Path input = Files.createDirectories(directory.resolve("documents"));
+        Files.write(input.resolve("all.jsonl"), lines);
+        String[] pack = {"--tokenizer", "embedded:sample-draft", "--context", "64", "--shard-tokens", "640"};
+        JobRuns.Ended ended = corpus(input, pack);
+        assertThat(ended.status()).as(ended.said()).isZero();
+        assertThat(ended.said()).contains("sequences of 64", "% padding", "operations");
+        List<String> packed = shown(table("packed"));
+        Map<String, String> files = digests();
+        assertThat(files).hasSizeGreaterThan(1);
+        PackSummary summary = Json.read(Files.readString(output.resolve("summary.json")), CorpusSummary.class)
+                .packed();
+        assertThat(summary.sequences() * 64).isEqualTo(summary.textTokens() + summary.padding());
+        assertThat(summary.documents()).isEqualTo(table("kept").count());
+        assertThat(summary.sequences()).isEqualTo(table("packed").count());
+        assertThat(shards()).allSatisfy(shard -> {
+            assertThat(shard.sha256()).isEqualTo(files.get(shard.path()));
+            assertThat(shard.bytes()).isEqualTo(Files.size(output.resolve(shard.path())));
+            assertThat(shard.contents().stream()
+                                    .mapToLong(each -> each.textTokens() + each.visualTokens())
+                                    .sum()
+                            + shard.padding())
+                    .isEqualTo(shard.sequences() * 64);
+        });
+
+        card(lines.size(), summary);
+
+        // taken up after its last whole stage, and made anew of the rows in another order, every byte is the same
+        Files.delete(output.resolve("summary.json"));
+        Files.delete(output.resolve("packed/_SUCCESS"));
+        assertThat(corpus(input, pack).status()).isZero();
+        assertThat(digests().values()).containsExactlyInAnyOrderElementsOf(files.values());
+        Collections.shuffle(lines, new Random(2));
+        Files.write(input.resolve("all.jsonl"), lines.subList(0, 5));
+        Files.write(input.resolve("more.jsonl"), lines.subList(5, lines.size()));
+        String card = Files.readString(output.resolve("card.html"));
+        output = directory.resolve("again");
+        assertThat(corpus(input, pack).status()).isZero();
+        assertThat(shown(table("packed"))).isEqualTo(packed);
+        assertThat(digests().values()).containsExactlyInAnyOrderElementsOf(files.values());
+        assertThat(output.resolve("card.html")).hasContent(card);
+    }
+
+    private void card(int rows, PackSummary summary) throws Exception {
+        String card = Files.readString(output.resolve("card.html"));
+        // one file: nothing is loaded from anywhere, nothing runs
+        assertThat(card.replace("http://www.w3.org/2000/svg", ""))
+                .doesNotContain("http", "src=", "href=", "<script", "url(", "@import");
+        NodeList tables = DocumentBuilderFactory.newInstance()
+                .newDocumentBuilder()
+                .parse(new InputSource(new StringReader(card)))
+                .getElementsByTagName("table");
+        int sums = 0;
+        for (int i = 0; i < tables.getLength(); i++) {
+            NodeList lines = ((Element) tables.item(i)).getElementsByTagName("tr");
+            Element last = (Element) lines.item(lines.getLength() - 1);
+            if (!last.getAttribute("class").equals("sum")) {
+                continue;
+            }
+            sums++;
+            NodeList total = last.getElementsByTagName("td");
+            for (int column = 1; column < total.getLength(); column++) {
+                String text = total.item(column).getTextContent();
+                if (text.isEmpty() || text.endsWith("%")) {
+                    continue;
+                }
+                long sum = 0;
+                for (int line = 1; line < lines.getLength() - 1; line++) {
+                    sum += number(((Element) lines.item(line))
+                            .getElementsByTagName("td")
+                            .item(column)
+                            .getTextContent());
+                }
+                assertThat(sum).as(last.getTextContent()).isEqualTo(number(text));
+            }
+        }
+        assertThat(sums).isEqualTo(4);
+        assertThat(card)
+                .contains("sum = rows that went in</td><td></td><td>%,d</td>".formatted(rows))
+                .contains("sum = documents in the corpus</td><td>%,d</td>"
+                        .formatted(table("kept").count()))
+                .contains("<td>%,d</td></tr>".formatted(summary.ledger().get(0).total()));
+    }
+
+    private static long number(String text) {
+        return Long.parseLong(text.replace(",", ""));
+    }
+
+    private List<PackSummary.Shard> shards() throws IOException {
+        return List.of(Json.read(Files.readString(output.resolve("shards.json")), PackSummary.Shard[].class));
+    }
+
+    private Map<String, String> digests() throws Exception {
+        Map<String, String> digests = new TreeMap<>();
+        try (Stream<Path> files = Files.walk(output.resolve("packed"))) {
+            for (Path file :
+                    files.filter(each -> each.toString().endsWith(".parquet")).toList()) {
+                digests.put(
+                        output.relativize(file).toString(),
+                        HexFormat.of()
+                                .formatHex(MessageDigest.getInstance("SHA-256").digest(Files.readAllBytes(file))));
+            }
+        }
+        return digests;
+    }
+
+    @Test
+    void documentsArePackedByThemselvesInAMixture() throws Exception {
+        List<String> lines = new ArrayList<>();
+        for (int i = 0; i < 40; i++) {
+            lines.add("{\"source\":\"%s\",\"text\":\"%s\"}"
+                    .formatted(i % 4 == 0 ? "rare" : "plenty", words(i / 2 * 2, 5 + i / 2 * 3)));
+        }
+        lines.add("{\"source\":\"rare\",\"text\":null}");
+        Path input = Files.write(directory.resolve("documents.jsonl"), lines);
+        String[] command = {
+            "corpus-pack",
+            "--input",
+            input.toString(),
+            "--output",
+            output.toString(),
+            "--tokenizer",
+            "embedded:sample-draft",
+            "--context",
+            "128",
+            "--mixture",
+            "rare=1,plenty=1",
+            "--tokens",
+            "9000"
+        };
+        JobRuns.Ended ended = JobRuns.run(command);
+        assertThat(ended.status()).as(ended.said()).isZero();
+        CorpusPackSummary summary =
+                Json.read(Files.readString(output.resolve("summary.json")), CorpusPackSummary.class);
+        assertThat(summary.rows()).isEqualTo(41);
+        assertThat(summary.packed().refused()).containsExactly(new PackSummary.Refused("EMPTY", 1));
+        assertThat(table("unpacked").count()).isEqualTo(1);
+        assertThat(summary.packed().mixture())
+                .allSatisfy(share -> assertThat(share.drawnTokens()).isBetween(4500L - 400, 4500L));
+        assertThat(summary.packed().mixture().get(1).epochs()).isGreaterThan(1);
+        assertThat(summary.packed().textTokens())
+                .isEqualTo(summary.packed().mixture().stream()
+                        .mapToLong(share -> share.drawnTokens())
+                        .sum());
+        assertThat(JobRuns.run(command).said()).contains("done before");
+        command[8] = "256";
+        assertThat(JobRuns.run(command).said()).contains("OUTPUT_EXISTS", "context=256");
+        command[8] = "1";
+        assertThat(JobRuns.run(command).status()).isEqualTo(ExitCode.USAGE.status());
+        command[8] = "128";
+        command[12] = "900000";
+        command[4] = directory.resolve("other").toString();
+        assertThat(JobRuns.run(command).said()).contains("INVALID_OPTION", "epochs");
     }
 
     @Test

@@ -10,6 +10,10 @@
  * And a {@link dev.paloverde.pipelines.Step}, of which {@link dev.paloverde.pipelines.TextStep} is the one that runs a
  * model, adds its results.
  *
+ * <p>Training corpora have rooms of their own: {@link dev.paloverde.pipelines.corpus} cleans and deduplicates documents,
+ * {@link dev.paloverde.pipelines.interleaved} is their form where they are more than text, and
+ * {@link dev.paloverde.pipelines.packing} makes sequences of them.
+ *
  * <p>{@link dev.paloverde.pipelines.InputCount} looks at all of the input once, before the work begins.
  */
 package dev.paloverde.pipelines;

@@ -61,6 +61,16 @@ public record ModelConfiguration(
     }
 
     /**
+     * Reads a configuration by itself, for what can be known of a model without its weights.
+     *
+     * @param file a config.json
+     * @throws PaloverdeException MODEL_NOT_FOUND, UNSUPPORTED_MODEL or MODEL_CORRUPT
+     */
+    public static ModelConfiguration read(Path file) {
+        return of(ModelJson.read(file), file);
+    }
+
+    /**
      * @param tree content of config.json
      * @param file for messages
      * @throws PaloverdeException UNSUPPORTED_MODEL if it is not a model that runs here, MODEL_CORRUPT if it contradicts

@@ -139,6 +139,17 @@ public final class ModelDirectory implements AutoCloseable {
         return fingerprint;
     }
 
+    /**
+     * {@return 64 hexadecimal digits that stand for everything that token ids depend on: names and contents of
+     * configuration and tokenizer, without the weights}
+     */
+    public String tokenizerFingerprint() {
+        return Fingerprint.of(Stream.concat(
+                        Stream.of(CONFIGURATION, GENERATION, TOKENIZER).map(path::resolve), SpecialTokens.files(path))
+                .filter(Files::isRegularFile)
+                .toList());
+    }
+
     /** {@return the size of the weight files, in bytes} */
     public long weightBytes() {
         return weights.files().stream()

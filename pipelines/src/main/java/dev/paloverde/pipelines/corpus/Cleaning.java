@@ -24,6 +24,12 @@ public final class Cleaning {
     /** The result column with the {@link QualitySignals}. */
     public static final String SIGNALS = "signals";
 
+    /** The result column with the language of the text, as {@link Languages} tells it; null of null. */
+    public static final String LANGUAGE = "language";
+
+    /** The result column that says how far that language is ahead of the next likely one, 0 to 1. */
+    public static final String LANGUAGE_SCORE = "language_score";
+
     /** The result column with the name of a {@link RejectReason}, null of a document that stays. */
     public static final String REASON = "reason";
 
@@ -33,6 +39,7 @@ public final class Cleaning {
     /** Where Spark's reader of JSON puts a line that is none. */
     private static final String CORRUPT = "_corrupt_record";
 
+    private static final String FOUND = "__paloverde_language";
     private static final int KEY_DIGITS = 32;
     private static final int SHOWN = 200;
     private static final Map<String, String> JSON = Map.of(
@@ -41,6 +48,7 @@ public final class Cleaning {
     private final String text;
     private final Set<Change> changes;
     private final List<QualityRules> rules;
+    private final List<String> languages;
 
     /** What may be done to a text. */
     public enum Change {
@@ -54,11 +62,16 @@ public final class Cleaning {
      * @param text name of the column with the text, a string
      * @param changes what is done to it, in the order of the enum
      * @param rules what it is judged by, after that
+     * @param languages those that may stay, as {@link Languages} calls them; empty for all
+     * @throws dev.paloverde.gpu.PaloverdeException {@code INVALID_OPTION} if there is no such language
      */
-    public Cleaning(String text, Collection<Change> changes, Collection<QualityRules> rules) {
+    public Cleaning(
+            String text, Collection<Change> changes, Collection<QualityRules> rules, Collection<String> languages) {
+        Languages.check(languages);
         this.text = text;
         this.changes = changes.isEmpty() ? EnumSet.noneOf(Change.class) : EnumSet.copyOf(changes);
         this.rules = List.copyOf(rules);
+        this.languages = List.copyOf(languages);
     }
 
     /**
@@ -66,8 +79,8 @@ public final class Cleaning {
      *
      * @param rows rows with any columns but those below
      * @return the same rows with the text changed, and {@link Documents#KEY} (128 bits of the SHA-256 of all the columns as
-     *     they were, so rows of one key are equal), {@link #OCCURRENCE}, {@link #SIGNALS}, {@link #REASON} and
-     *     {@link #DETAIL}
+     *     they were, so rows of one key are equal), {@link #OCCURRENCE}, {@link #LANGUAGE}, {@link #LANGUAGE_SCORE},
+     *     {@link #SIGNALS}, {@link #REASON} and {@link #DETAIL}
      */
     public Dataset<Row> documents(Dataset<Row> rows) {
         List<Column> columns = new ArrayList<>();
@@ -78,6 +91,10 @@ public final class Cleaning {
         columns.add(key(rows));
         Column document = CarriedColumns.column(text);
         Dataset<Row> judged = rows.select(columns.toArray(Column[]::new))
+                .withColumn(FOUND, Languages.of(document))
+                .withColumn(LANGUAGE, functions.col(FOUND).getField(LANGUAGE))
+                .withColumn(LANGUAGE_SCORE, functions.col(FOUND).getField(LANGUAGE_SCORE))
+                .drop(FOUND)
                 .withColumn(SIGNALS, QualitySignals.of(document))
                 .withColumn(
                         OCCURRENCE,
@@ -94,11 +111,15 @@ public final class Cleaning {
                                 .when(record.isNotNull(), RejectReason.INVALID_RECORD.name())
                                 .when(document.isNull(), RejectReason.NULL_TEXT.name())
                                 .when(document.rlike("\\S").equalTo(false), RejectReason.EMPTY_TEXT.name())
+                                .when(foreign(), RejectReason.LANGUAGE.name())
                                 .when(functions.col(DETAIL).isNotNull(), RejectReason.QUALITY.name()))
                 .withColumn(
                         DETAIL,
                         functions
                                 .when(functions.col(REASON).equalTo(RejectReason.QUALITY.name()), functions.col(DETAIL))
+                                .when(
+                                        functions.col(REASON).equalTo(RejectReason.LANGUAGE.name()),
+                                        functions.col(LANGUAGE))
                                 .when(record.isNotNull(), functions.substring(record, 0, SHOWN)));
     }
 
@@ -108,6 +129,12 @@ public final class Cleaning {
         Column digest =
                 functions.sha2(functions.to_json(functions.struct(all), JSON).cast("binary"), 256);
         return functions.substring(digest, 1, KEY_DIGITS).as(Documents.KEY);
+    }
+
+    private Column foreign() {
+        return languages.isEmpty()
+                ? functions.lit(false)
+                : functions.not(functions.col(LANGUAGE).isin(languages.toArray()));
     }
 
     private Column changed(Column column) {

@@ -2,6 +2,7 @@ package dev.paloverde.pipelines.corpus;
 
 import dev.paloverde.gpu.ErrorCode;
 import dev.paloverde.gpu.PaloverdeException;
+import dev.paloverde.pipelines.RowStream;
 import java.util.HashMap;
 import java.util.Iterator;
 import java.util.Map;
@@ -129,7 +130,7 @@ public final class Components {
         }
 
         @Override
-        final void accept(Row row) {
+        protected final void accept(Row row) {
             String neighbour = row.getString(1);
             if (!row.getString(0).equals(node)) {
                 node = row.getString(0);

@@ -2,6 +2,7 @@ package dev.paloverde.pipelines.corpus;
 
 import dev.paloverde.gpu.ErrorCode;
 import dev.paloverde.gpu.PaloverdeException;
+import dev.paloverde.pipelines.RowStream;
 import java.util.Iterator;
 import org.apache.spark.api.java.JavaSparkContext;
 import org.apache.spark.api.java.function.MapPartitionsFunction;
@@ -129,7 +130,7 @@ public final class Decontamination {
         }
 
         @Override
-        void accept(Row row) {
+        protected void accept(Row row) {
             Words words = Words.of(row.getString(1));
             if (words.count() < size) {
                 return;

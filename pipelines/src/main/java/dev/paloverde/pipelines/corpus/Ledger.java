@@ -78,7 +78,8 @@ public final class Ledger {
         return new Ledger(judged.drop(PART, LIKE, KIND));
     }
 
-    /** {@return the corpus: the rows' columns, {@link Documents#KEY}, {@link Cleaning#SIGNALS}, {@link #DUPLICATES}} */
+    /** {@return the corpus: the rows' columns, {@link Documents#KEY}, {@link Cleaning#LANGUAGE} and its
+     * score, {@link Cleaning#SIGNALS}, {@link #DUPLICATES}} */
     public Dataset<Row> kept() {
         Dataset<Row> counts = rows.where(
                         functions.col(Deduplication.REPRESENTATIVE).isNotNull())
@@ -91,7 +92,7 @@ public final class Ledger {
     }
 
     /**
-     * {@return the rest: the rows' columns, {@link Documents#KEY}, {@link Cleaning#OCCURRENCE}, {@link Cleaning#SIGNALS},
+     * {@return the rest: the rows' columns, {@link Documents#KEY}, {@link Cleaning#OCCURRENCE}, {@link Cleaning#LANGUAGE} and its score, {@link Cleaning#SIGNALS},
      * {@link Cleaning#REASON}, {@link Cleaning#DETAIL}, and {@link Deduplication#REPRESENTATIVE}: the key of the document
      * that stays of a cluster, by which the cluster is known}
      */

@@ -1,5 +1,6 @@
 package dev.paloverde.pipelines.corpus;
 
+import dev.paloverde.pipelines.RowStream;
 import java.nio.ByteBuffer;
 import java.util.ArrayList;
 import java.util.Iterator;
@@ -132,7 +133,7 @@ final class NearDuplicates {
         }
 
         @Override
-        void accept(Row row) {
+        protected void accept(Row row) {
             long[] signature = hash.signature(Words.of(row.getString(1)));
             for (int band = 0; signature.length > 0 && band < hash.parameters().bands(); band++) {
                 emit(RowFactory.create(band, hash.bucket(signature, band), row.getString(0)));
@@ -154,7 +155,7 @@ final class NearDuplicates {
         }
 
         @Override
-        void accept(Row row) {
+        protected void accept(Row row) {
             if (row.getInt(0) != band || row.getLong(1) != bucket) {
                 band = row.getInt(0);
                 bucket = row.getLong(1);

@@ -8,6 +8,8 @@ public enum RejectReason {
     NULL_TEXT,
     /** The text has nothing but white space. */
     EMPTY_TEXT,
+    /** The text is in none of the languages asked for; the detail says in which it is. */
+    LANGUAGE,
     /** A rule of quality is broken; the detail says which. */
     QUALITY,
     /** A part of an evaluation set stands in it; the detail says which. */

@@ -10,11 +10,13 @@
  * that remembers a row or two, so neither a bucket nor a cluster is ever in memory as a whole.
  *
  * <p>What a text is worth: {@link dev.paloverde.pipelines.corpus.TextRepair} and
- * {@link dev.paloverde.pipelines.corpus.PersonalData} change it, {@link dev.paloverde.pipelines.corpus.QualitySignals} are
- * columns, {@link dev.paloverde.pipelines.corpus.QualityRules} judge by them, and
+ * {@link dev.paloverde.pipelines.corpus.PersonalData} change it, {@link dev.paloverde.pipelines.corpus.Languages} and
+ * {@link dev.paloverde.pipelines.corpus.QualitySignals} are columns,
+ * {@link dev.paloverde.pipelines.corpus.QualityRules} judge by the latter, and
  * {@link dev.paloverde.pipelines.corpus.Decontamination} finds parts of evaluation sets in it.
  * {@link dev.paloverde.pipelines.corpus.Cleaning} does the first of these to rows and makes documents of them, and
  * {@link dev.paloverde.pipelines.corpus.Ledger} puts together what was found: each row is kept, or rejected for one
- * {@link dev.paloverde.pipelines.corpus.RejectReason}.
+ * {@link dev.paloverde.pipelines.corpus.RejectReason}. {@link dev.paloverde.pipelines.corpus.Profile} counts what both are
+ * like.
  */
 package dev.paloverde.pipelines.corpus;

@@ -3,11 +3,9 @@ package dev.paloverde.udfs.text;
 import dev.paloverde.gpu.ErrorCode;
 import dev.paloverde.gpu.PaloverdeException;
 import dev.paloverde.gpu.decode.RowKey;
-import dev.paloverde.gpu.model.ModelDirectory;
 import dev.paloverde.udfs.Operation;
 import dev.paloverde.udfs.Settings;
 import java.io.Serializable;
-import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
@@ -64,20 +62,16 @@ public final class RowColumns {
         }
     }
 
-    /** Functions that only prepare, kept for the life of the JVM: a tokenizer takes long to open and little to keep. */
+    /** Functions that only prepare, kept for the life of the JVM. */
     private static final class Counters {
         private record Key(Operation operation, Settings settings) {}
 
-        private static final ConcurrentHashMap<Path, ModelDirectory> MODELS = new ConcurrentHashMap<>();
         private static final ConcurrentHashMap<Key, RowFunction<?, ?>> FUNCTIONS = new ConcurrentHashMap<>();
 
         static RowFunction<?, ?> of(Operation operation, Settings settings) {
             return FUNCTIONS.computeIfAbsent(
                     new Key(operation, settings),
-                    key -> RowFunction.of(
-                            operation,
-                            new TextModel(MODELS.computeIfAbsent(TextModel.path(settings), ModelDirectory::open)),
-                            settings));
+                    key -> RowFunction.of(operation, TextModel.shared(settings), settings));
         }
     }
 }

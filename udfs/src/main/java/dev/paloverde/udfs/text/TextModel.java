@@ -15,6 +15,7 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Optional;
 import java.util.SortedMap;
+import java.util.concurrent.ConcurrentHashMap;
 import org.apache.hadoop.conf.Configuration;
 import org.apache.spark.SparkEnv;
 import org.apache.spark.deploy.SparkHadoopUtil;
@@ -22,9 +23,21 @@ import org.apache.spark.deploy.SparkHadoopUtil;
 /**
  * What the functions ask of a model's directory, before and without its weights.
  *
- * @param directory closed by whoever opened it
+ * @param directory closed by whoever opened it, unless it is shared
  */
 public record TextModel(ModelDirectory directory) {
+    private static final ConcurrentHashMap<Path, TextModel> SHARED = new ConcurrentHashMap<>();
+
+    /**
+     * {@return the model of some settings, opened once and kept for the life of the JVM: a tokenizer takes long to open and
+     * little to keep} Loads no weights.
+     *
+     * @throws PaloverdeException of job scope
+     */
+    public static TextModel shared(Settings settings) {
+        return SHARED.computeIfAbsent(path(settings), path -> new TextModel(ModelDirectory.open(path)));
+    }
+
     /** {@return the local directory of the model of some settings, after bringing it here where it lies elsewhere} */
     static Path path(Settings settings) {
         return find(settings, Settings.MODEL);

@@ -1,4 +1,4 @@
-package dev.paloverde.pipelines.corpus;
+package dev.paloverde.pipelines;
 
 import java.util.ArrayDeque;
 import java.util.Iterator;
@@ -6,18 +6,18 @@ import java.util.NoSuchElementException;
 import org.apache.spark.sql.Row;
 
 /** Rows made of rows in their order, any number of each. No more is held than what one row makes. */
-abstract class RowStream implements Iterator<Row> {
+public abstract class RowStream implements Iterator<Row> {
     private final Iterator<Row> rows;
     private final ArrayDeque<Row> made = new ArrayDeque<>();
 
-    RowStream(Iterator<Row> rows) {
+    protected RowStream(Iterator<Row> rows) {
         this.rows = rows;
     }
 
     /** Takes the next row, and gives what it makes to {@link #emit}. */
-    abstract void accept(Row row);
+    protected abstract void accept(Row row);
 
-    final void emit(Row row) {
+    protected final void emit(Row row) {
         made.add(row);
     }
 
