@@ -51,6 +51,7 @@ public final class CudaKernels extends Kernels {
     private final CudaAttention attention;
     private final CudaHead head;
     private final CudaRanker ranker;
+    private final CudaProposer proposer;
     private final Kernel embed;
     private final Kernel normalize;
     private final Kernel gather;
@@ -96,6 +97,7 @@ public final class CudaKernels extends Kernels {
         attention = new CudaAttention(this, this::module);
         head = new CudaHead(this, products);
         ranker = new CudaRanker(this, head, module("sampling").kernel("sampling_rank"));
+        proposer = new CudaProposer(this, products, module("drafting"), gather);
         indices = device.allocate(4L * MOST_ROWS);
         numbers = device.allocate(4L * MOST_ROWS);
         CudaStaging.Piece piece = staging.piece(4 * MOST_ROWS);
@@ -365,6 +367,36 @@ public final class CudaKernels extends Kernels {
     }
 
     @Override
+    public Optional<TokenProposer> proposer() {
+        return Optional.of(proposer);
+    }
+
+    /**
+     * Queues steps that follow one another, which {@link #place} begins.
+     *
+     * @param last the last position in any of them
+     */
+    void chain(CudaRecordings.Key key, int last, Runnable steps) {
+        attach();
+        endUpload();
+        for (CudaRotary rotary : rotaries) {
+            rotary.reach(last);
+        }
+        try {
+            recordings.run(key, steps);
+            launches++;
+        } finally {
+            step.end();
+        }
+    }
+
+    /** Begins a step whose batch is on the GPU already, or will be. */
+    void place(Buffer at, StepBatch batch, CudaStep.Sizes sizes) {
+        step.place(at, batch, sizes);
+        attention.begin();
+    }
+
+    @Override
     public void step(Object key, StepBatch batch, Runnable operations) {
         attach();
         endUpload();
@@ -617,6 +649,15 @@ public final class CudaKernels extends Kernels {
         attention.copyPage(own(cache, CudaKvCache.class), from, to, tokens);
     }
 
+    @Override
+    public void copyPages(KvCache cache, int[] from, int[] to, int[] tokens) {
+        for (int i = 0; i < from.length; i++) {
+            Shapes.index(from[i], cache.pages(), "page");
+            Shapes.index(to[i], cache.pages(), "page");
+        }
+        proposer.copyPages(own(cache, CudaKvCache.class), from, to, tokens);
+    }
+
     private CudaTensor operand(Tensor tensor) {
         return ofKind(tensor, CudaTensor.Kind.OPERAND);
     }
@@ -648,6 +689,7 @@ public final class CudaKernels extends Kernels {
     public void close() {
         attach();
         endUpload();
+        proposer.close();
         if (!books.isEmpty()) {
             LOG.warn("closed before what they made, which is closed now: {}", unclosed());
             List.copyOf(books).forEach(Resource::close);
