@@ -7,6 +7,7 @@ import dev.paloverde.gpu.device.Buffer;
 import dev.paloverde.gpu.device.Device;
 import dev.paloverde.gpu.device.Kernel;
 import dev.paloverde.gpu.device.Module;
+import dev.paloverde.gpu.device.Share;
 import dev.paloverde.gpu.device.Stream;
 import java.util.ArrayList;
 import java.util.Collections;
@@ -43,6 +44,7 @@ public final class CudaKernels extends Kernels {
     private static final long MARGIN_BYTES = 1L << 30;
 
     private final Device device;
+    private final Share share;
     private final Stream stream;
     private final CudaStaging staging;
     private final CudaStep step;
@@ -68,23 +70,25 @@ public final class CudaKernels extends Kernels {
     private final Buffer indices;
 
     private CudaUpload upload;
-    private Thread user;
     private long launches;
 
     /**
      * @param ordinal which of the GPUs that this process sees, from 0
-     * @throws PaloverdeException {@code DEVICE_UNAVAILABLE} if it is not there or not one of those the kernels are built for
+     * @param part on which part of it
+     * @throws PaloverdeException {@code DEVICE_UNAVAILABLE} if it is not there or not one of those the kernels are built for,
+     *     or cannot be shared out
      */
-    CudaKernels(int ordinal) {
+    CudaKernels(int ordinal, DevicePart part) {
         device = Device.open(ordinal);
         device.attach();
         try {
             requireKernelsFor(device);
+            share = share(device, part);
+            stream = stream(device, part, share);
         } catch (PaloverdeException e) {
             device.close();
             throw e;
         }
-        stream = device.stream();
         staging = new CudaStaging(device, stream, STAGING_BYTES);
         step = new CudaStep(this);
         recordings = new CudaRecordings(stream);
@@ -106,6 +110,27 @@ public final class CudaKernels extends Kernels {
         }
         piece.send(numbers, 0);
         staging.synchronize();
+    }
+
+    /** {@return the multiprocessors that are set apart for a part; null for all} */
+    private static Share share(Device device, DevicePart part) {
+        if (part.multiprocessors() == 0) {
+            return null;
+        }
+        Share.Split split = device.split(part.multiprocessors());
+        return part.role() == DevicePart.Role.DRAFT ? split.first() : split.rest();
+    }
+
+    private static Stream stream(Device device, DevicePart part, Share share) {
+        if (share != null) {
+            return device.stream(share);
+        }
+        return part.role() == DevicePart.Role.DRAFT ? device.urgentStream() : device.stream();
+    }
+
+    /** {@return how many multiprocessors kernels run on} */
+    int multiprocessors() {
+        return share == null ? device.multiprocessors() : share.multiprocessors();
     }
 
     /** @throws PaloverdeException {@code DEVICE_UNAVAILABLE} for a GPU that the kernels are not built for */
@@ -131,7 +156,8 @@ public final class CudaKernels extends Kernels {
 
     @Override
     public String description() {
-        return device.name() + " (GPU " + device.ordinal() + ", driver " + device.driver() + "), bf16";
+        String of = share == null ? "" : ", " + share.multiprocessors() + " multiprocessors";
+        return device.name() + " (GPU " + device.ordinal() + of + ", driver " + device.driver() + "), bf16";
     }
 
     /** {@return what this instance made and nobody has closed yet, in words; for tests that look for leaks} */
@@ -139,12 +165,9 @@ public final class CudaKernels extends Kernels {
         return books.stream().map(Resource::describe).sorted().toList();
     }
 
-    /** The driver knows a thread's device, and the thread that uses the kernels may be another than the last. */
-    private void attach() {
-        if (user != Thread.currentThread()) {
-            device.attach();
-            user = Thread.currentThread();
-        }
+    /** The driver knows a thread's device: one thread may use kernels of two, and kernels be used by two threads. */
+    void attach() {
+        device.attach();
     }
 
     Device device() {
@@ -185,6 +208,7 @@ public final class CudaKernels extends Kernels {
 
     /** Recordings hold addresses: whoever gives memory back says so. */
     void forgetRecordings() {
+        attach();
         recordings.forget();
     }
 
