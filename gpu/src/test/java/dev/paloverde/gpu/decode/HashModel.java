@@ -128,6 +128,7 @@ class HashModel implements LanguageModel {
             }
         };
         draft.proposer = new HashProposer(kernels);
+        draft.breaks = false;
         return new LoadedModel(
                 alone.kernels(), model, alone.tokenizer(), alone.endTokens(), new LoadedDraft(kernels, draft));
     }
