@@ -419,6 +419,16 @@ public final class Settings implements Serializable {
             "Whether tokens are guessed only while that gives more tokens in a second, as measured for each number of"
                     + " rows in flight, or always. With speculation-rule=rejection it is always.");
 
+    /** Where rounds are written down. */
+    public static final Setting<String> SPECULATION_ROUNDS = Setting.text(
+            "speculation-rounds",
+            "a directory that executors can write to; empty for nowhere",
+            "",
+            RESOURCE,
+            ALL,
+            "Where what came of guessing ahead is written down step by step, as Parquet: the last 16384 steps of an engine"
+                    + " each time that a task asks.");
+
     /** Rows of a batch. */
     public static final Setting<Integer> BATCH_ROWS =
             Setting.whole("batch-rows", 64, 1, 1 << 16, RESOURCE, ALL, "The most rows of an Arrow batch.");
@@ -498,6 +508,7 @@ public final class Settings implements Serializable {
             FAN_OUT_SPREAD,
             SPECULATION_FALLBACK,
             SPECULATION_PACE,
+            SPECULATION_ROUNDS,
             BATCH_ROWS,
             BATCH_BYTES,
             AHEAD_ROWS,

@@ -45,7 +45,12 @@ public record TextModel(ModelDirectory directory) {
         return new ModelStore(settings.value(Settings.CACHE_DIRECTORY), hadoop()).find(settings.value(which));
     }
 
-    private static Configuration hadoop() {
+    /** {@return the name of this executor among all} */
+    static String executor() {
+        return SparkEnv.get() == null ? "local" : SparkEnv.get().executorId();
+    }
+
+    static Configuration hadoop() {
         return SparkEnv.get() == null
                 ? new Configuration()
                 : SparkHadoopUtil.get().newConfiguration(SparkEnv.get().conf());
