@@ -1,6 +1,8 @@
 package dev.paloverde.gpu.decode;
 
+import java.util.ArrayDeque;
 import java.util.ArrayList;
+import java.util.Deque;
 import java.util.IdentityHashMap;
 import java.util.List;
 import java.util.Map;
@@ -34,7 +36,8 @@ final class Ssd implements Speculator {
     private int tokens;
     private long draftNanos;
     private boolean drafterAsked;
-    private long stepBegin;
+    private final Deque<Turn> turns = new ArrayDeque<>();
+    private long lastEnd;
     private AheadDraft ahead;
     private Future<?> running;
 
@@ -156,7 +159,7 @@ final class Ssd implements Speculator {
 
     @Override
     public void verifying(List<Slice> slices) {
-        stepBegin = System.nanoTime();
+        turns.add(new Turn(round, decoding, draftNanos, System.nanoTime()));
         if (tokens == 0 || speculation.fanOut() == 0 || round.size() == 0) {
             return;
         }
@@ -176,9 +179,10 @@ final class Ssd implements Speculator {
     @Override
     public void verified(List<Slice> slices) {
         long end = System.nanoTime();
+        Turn turn = turns.remove();
         Map<GenerationSequence, AheadDraft.Outcome> outcomes = new IdentityHashMap<>();
         int chosen = 0;
-        for (GenerationSequence sequence : round.sequences()) {
+        for (GenerationSequence sequence : turn.round().sequences()) {
             chosen += sequence.accepted() + 1;
             if (sequence.origin() == GenerationSequence.Origin.MISS) {
                 fallback.brought(drafterAsked, sequence.accepted() + 1);
@@ -193,11 +197,13 @@ final class Ssd implements Speculator {
         if (ahead != null) {
             ahead.settle(outcomes);
         }
-        counter.count(round, draftNanos, stepBegin, end);
-        if (round.size() == slices.size()) {
-            pace.measured(decoding, chosen, draftNanos + end - stepBegin);
-            fallback.verified(end - stepBegin);
+        counter.count(turn, end);
+        if (turn.round().size() == slices.size()) {
+            long nanos = turn.nanos(lastEnd, end);
+            pace.measured(turn.decoding(), chosen, turn.draftNanos() + nanos);
+            fallback.verified(nanos);
         }
+        lastEnd = end;
     }
 
     @Override

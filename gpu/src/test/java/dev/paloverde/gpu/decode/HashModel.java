@@ -120,7 +120,11 @@ class HashModel implements LanguageModel {
 
     /** As {@link #loaded(HashModel, HashModel, float)}, with a draft model that runs on by itself. */
     static LoadedModel proposing(HashModel model, HashModel draft, float noise) {
-        LoadedModel alone = loaded(model);
+        return proposing(loaded(model), draft, noise);
+    }
+
+    /** With a draft model that runs on by itself. */
+    static LoadedModel proposing(LoadedModel alone, HashModel draft, float noise) {
         HashKernels kernels = new HashKernels(noise) {
             @Override
             public Optional<TokenProposer> proposer() {
@@ -130,7 +134,7 @@ class HashModel implements LanguageModel {
         draft.proposer = new HashProposer(kernels);
         draft.breaks = false;
         return new LoadedModel(
-                alone.kernels(), model, alone.tokenizer(), alone.endTokens(), new LoadedDraft(kernels, draft));
+                alone.kernels(), alone.model(), alone.tokenizer(), alone.endTokens(), new LoadedDraft(kernels, draft));
     }
 
     static long extend(long hash, int token) {

@@ -11,6 +11,7 @@ import java.util.Locale;
 import java.util.Map;
 import java.util.Random;
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.Semaphore;
 
 /**
@@ -20,21 +21,21 @@ import java.util.concurrent.Semaphore;
  */
 final class SpeculationSpeed {
     private final Map<String, String> settings = new HashMap<>(Map.of(
-            "batches", "1,4,16,64",
-            "temperatures", "0,1",
+            "cases", "1@1,1@0,4@1,16@1,64@1",
             "tokens", "3,5,8",
             "multiprocessors", "0,16",
             "devices", "",
             "fan-out", "3",
-            "output", "192",
+            "output", "128",
             "repeats", "5",
-            "tail", "1"));
+            "seconds", "3600"));
     private final String device;
     private final Path target;
     private final Path draft;
     private final List<int[]> prompts;
-    private final Map<EngineSpec, SharedEngine> engines = new LinkedHashMap<>();
+    private final Map<EngineSpec, SharedEngine> engines = new ConcurrentHashMap<>();
     private final EngineSpec plain;
+    private final long began = System.nanoTime();
 
     /** @param arguments of {@link SpeculationProbe} */
     SpeculationSpeed(String[] arguments, List<int[]> prompts) {
@@ -77,40 +78,50 @@ final class SpeculationSpeed {
                 }
             }
         }
-        long begin = System.nanoTime();
-        engine(plain);
-        speculative.forEach(this::engine);
-        ssd.forEach(this::engine);
-        System.out.printf(Locale.ROOT, "# %d engines in %.1f s%n", engines.size(), seconds(begin));
-        Map<Integer, EngineSpec> best = new HashMap<>();
-        for (String temperature : settings.get("temperatures").split(",")) {
-            for (int batch : integers("batches")) {
-                float value = Float.parseFloat(temperature);
-                warm(plain, batch, value);
-                EngineSpec sd = fastest(speculative, batch, value);
-                List<EngineSpec> turns = new ArrayList<>(List.of(plain, sd));
-                for (List<EngineSpec> alike : byPlace(ssd)) {
-                    turns.add(fastest(alike, batch, value));
-                }
-                EngineSpec fastest = turns.get(2);
-                best.put(batch, fastest);
-                EngineSpec paced = fastest.with(
-                        fastest.speculation().pace(Speculation.Pace.MEASURED),
-                        fastest.draft().orElseThrow());
-                warm(paced, batch, value);
-                turns.add(paced);
-                for (int repeat = 0; repeat < integers("repeats")[0]; repeat++) {
-                    for (EngineSpec way : turns) {
-                        print("turn", turn(way, batch, value, count(batch)));
-                    }
+        EngineSpec middle = ssd.get(ssd.size() / 2);
+        EngineSpec paced = middle.with(
+                middle.speculation().pace(Speculation.Pace.MEASURED),
+                middle.draft().orElseThrow());
+        List<EngineSpec> all = new ArrayList<>(List.of(plain, paced));
+        all.addAll(speculative);
+        all.addAll(ssd);
+        // each on a thread of its own
+        all.stream()
+                .map(spec -> CompletableFuture.runAsync(() -> engine(spec), task -> new Thread(task).start()))
+                .toList()
+                .forEach(CompletableFuture::join);
+        System.out.printf(Locale.ROOT, "# %d engines after %.1f s%n", engines.size(), seconds(began));
+        all.forEach(way -> turn(way, 1, 1, 1));
+        for (String each : settings.get("cases").split(",")) {
+            int batch = Integer.parseInt(each.substring(0, each.indexOf('@')));
+            float temperature = Float.parseFloat(each.substring(each.indexOf('@') + 1));
+            if (late(0.8)) {
+                System.out.println("# no time for " + each);
+                continue;
+            }
+            warm(plain, batch, temperature);
+            warm(paced, batch, temperature);
+            List<EngineSpec> turns = new ArrayList<>(List.of(plain, fastest(speculative, batch, temperature)));
+            for (List<EngineSpec> alike : byPlace(ssd)) {
+                turns.add(fastest(alike, batch, temperature));
+            }
+            turns.add(paced);
+            for (int repeat = 0; repeat < integers("repeats")[0]; repeat++) {
+                for (EngineSpec way : turns) {
+                    print("turn", turn(way, batch, temperature, count(batch)));
                 }
             }
+            System.out.printf(Locale.ROOT, "# %s done after %.1f s%n", each, seconds(began));
         }
-        if (integers("tail")[0] > 0) {
-            tail(best.values().iterator().next());
-        }
+        tail(paced, middle);
+        System.out.printf(Locale.ROOT, "# all done after %.1f s%n", seconds(began));
         engines.values().forEach(SharedEngine::close);
         return true;
+    }
+
+    /** {@return whether a share of the time is over} */
+    private boolean late(double share) {
+        return seconds(began) > share * integers("seconds")[0];
     }
 
     private static double seconds(long begin) {
@@ -134,7 +145,7 @@ final class SpeculationSpeed {
 
     /** Enough that every batch size is there for a while. */
     private static int count(int batch) {
-        return Math.max(6, 2 * batch);
+        return Math.max(4, 2 * batch);
     }
 
     private void warm(EngineSpec way, int batch, float temperature) {
@@ -146,7 +157,7 @@ final class SpeculationSpeed {
         double most = 0;
         for (EngineSpec way : ways) {
             warm(way, batch, temperature);
-            ObjectNode line = turn(way, batch, temperature, Math.max(3, batch));
+            ObjectNode line = turn(way, batch, temperature, Math.max(2, batch));
             print("tune", line);
             double speed = line.get("tokens_per_second").asDouble();
             if (speed > most) {
@@ -274,16 +285,17 @@ final class SpeculationSpeed {
     }
 
     /** Requests of which a few are many times as long as most, all at once: what a partition leaves to an engine. */
-    private void tail(EngineSpec ssd) {
+    private void tail(EngineSpec paced, EngineSpec always) {
         Random random = new Random(7);
         int[] lengths = new int[96];
         for (int i = 0; i < lengths.length; i++) {
             lengths[i] = (int) Math.min(700, 24 / Math.pow(1 - random.nextDouble(), 1 / 1.1));
         }
-        EngineSpec paced = ssd.with(
-                ssd.speculation().pace(Speculation.Pace.MEASURED), ssd.draft().orElseThrow());
         for (int repeat = 0; repeat < 4; repeat++) {
-            for (EngineSpec way : List.of(plain, paced, ssd)) {
+            for (EngineSpec way : List.of(plain, paced, always)) {
+                if (late(1)) {
+                    return;
+                }
                 ObjectNode line = turn(way, lengths.length, 0.7f, lengths);
                 if (repeat > 0) {
                     print("tail", line);
