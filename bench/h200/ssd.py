@@ -6,6 +6,7 @@
 PART    proposer    what the device proposes, against the host and in other company, with the sample and the draft model
         texts       texts of all strategies against plain decoding, byte for byte, with the sample models and the pair
         speed       autoregressive, speculative and ssd taking turns; tail drain; Theorem 7 from what was measured
+        evaluate    the same from the turns.jsonl, pair.json and device.txt that a run left in OUT
 --pair is what ssd_pair.py made. --speed holds settings of SpeculationProbe's speed, as in multiprocessors=0,16.
 Writes OUT/<bench>.jsonl, one object a line, in the form of the project's results, and OUT/turns.jsonl.
 """
@@ -31,8 +32,11 @@ class Results:
     def __init__(self, out, common):
         self.out, self.common = pathlib.Path(out), common
         query = ["nvidia-smi", "--query-gpu=name,driver_version", "--format=csv,noheader"]
+        left = self.out / "device.txt"
         try:
-            lines = subprocess.run(query, capture_output=True, text=True, check=True).stdout.strip().splitlines()
+            said = left.read_text() if left.exists() else subprocess.run(
+                query, capture_output=True, text=True, check=True).stdout
+            lines = said.strip().splitlines()
         except (OSError, subprocess.CalledProcessError):
             lines = ["no GPU, "]
         self.device, self.driver = (part.strip() for part in lines[0].split(","))
@@ -103,6 +107,10 @@ def evaluate(turns, results):
         speeds = {k: [t["tokens_per_second"] for t in v] for k, v in ways.items()}
         plain = next(k for k in ways if k[0] == "AUTOREGRESSIVE")
         sd = next(k for k in ways if k[0] == "SPECULATIVE")
+        complete = min(len(v) for v in ways.values())  # the last turns may be missing
+        ways = {k: v[:complete] for k, v in ways.items()}
+        if complete < 2:
+            continue
         middle = lambda k, name: statistics.median(t.get(name, 0) for t in ways[k])
         step = statistics.median(t["seconds"] * 1e6 / t["steps"] for t in ways[plain])
         case = dict(batch=batch, temperature=temperature, rule="coupled")
@@ -158,17 +166,22 @@ def evaluate(turns, results):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--java", required=True)
-    parser.add_argument("--pair", required=True)
+    parser.add_argument("--java", default="java")
+    parser.add_argument("--pair", help="OUT by default")
     parser.add_argument("--out", required=True)
     parser.add_argument("--device", default="cuda")
     parser.add_argument("--speed", nargs="*", default=[])
     parser.add_argument("parts", nargs="+")
     arguments = parser.parse_args()
-    java, out, pair = arguments.java.split(), pathlib.Path(arguments.out), pathlib.Path(arguments.pair)
+    java, out = arguments.java.split(), pathlib.Path(arguments.out)
+    pair = pathlib.Path(arguments.pair or out)
     report = json.loads((pair / "pair.json").read_text())
     results = Results(out, dict(target=f"{report['target_parameters'] / 1e6:.0f} M",
                                 draft=f"{report['draft_parameters'] / 1e6:.0f} M"))
+    if arguments.parts == ["evaluate"]:
+        with open(out / "turns.jsonl") as f:
+            evaluate([json.loads(line) for line in f if line.startswith("{") and line.endswith("}\n")], results)
+        return
     samples = [MODELS / "sample-target", MODELS / "sample-draft"]
     few = json.loads((pair / "prompts.json").read_text())[:32]
     (out / "few.json").write_text(json.dumps([[t % 1500 for t in p] for p in few]))

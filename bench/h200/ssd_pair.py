@@ -4,7 +4,7 @@
     ssd_pair.py train --text DIR --out DIR [--target-seconds 60] [--draft-seconds 20]
     ssd_pair.py shape --out DIR --agreement-scale 0.02
 
-train   A byte-level BPE of 16,384 tokens, a Llama of 24 layers of 1,024 (285 M parameters) trained on the text for so long,
+train   A byte-level BPE of 16,384 tokens, a Llama of 32 layers of 1,024 (373 M parameters) trained on the text for so long,
         and a draft model of 2 layers of 512 (14 M) that is then taught the target's distributions. Every twentieth
         document is kept out of both; its beginning is a prompt.
 shape   Random weights: the target is the draft model with more layers behind its own, whose outputs are scaled. The
@@ -26,7 +26,7 @@ from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 
 WINDOW = 512
 PROMPT = 64
-TARGET = dict(hidden_size=1024, intermediate_size=2816, num_hidden_layers=24, num_attention_heads=16,
+TARGET = dict(hidden_size=1024, intermediate_size=2816, num_hidden_layers=32, num_attention_heads=16,
               num_key_value_heads=4, head_dim=64)
 DRAFT = dict(hidden_size=512, intermediate_size=1408, num_hidden_layers=2, num_attention_heads=8,
              num_key_value_heads=2, head_dim=64)
@@ -123,7 +123,8 @@ def train(arguments):
     shapes = [dict(TARGET), dict(DRAFT)]
     if arguments.tiny:
         shapes = [dict(DRAFT), dict(DRAFT, num_hidden_layers=1)]
-    target, draft = (model_of(shape, vocabulary).to(device) for shape in shapes)
+    with torch.device(device):
+        target, draft = (model_of(shape, vocabulary) for shape in shapes)
     autocast = torch.autocast(device, dtype=torch.bfloat16)
 
     trainer = Trainer(target, arguments.target_seconds, 6e-4)
@@ -203,7 +204,7 @@ def main():
     parser.add_argument("--target-seconds", type=float, default=60)
     parser.add_argument("--draft-seconds", type=float, default=20)
     parser.add_argument("--batch", type=int, default=48)
-    parser.add_argument("--layers", type=int, default=24)
+    parser.add_argument("--layers", type=int, default=32)
     parser.add_argument("--draft-layers", type=int, default=2)
     parser.add_argument("--agreement-scale", type=float, default=0.02)
     parser.add_argument("--tiny", action="store_true", help="small shapes, to try this program")
