@@ -12,7 +12,10 @@ import java.util.Map;
 import java.util.Random;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.ExecutionException;
 import java.util.concurrent.Semaphore;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.TimeoutException;
 
 /**
  * Strategies taking turns over the same prompts, all engines resident. For each size of batch and temperature first every
@@ -20,6 +23,8 @@ import java.util.concurrent.Semaphore;
  * sequences in flight as the batch has, until all prompts are done; texts have the same length whatever is generated.
  */
 final class SpeculationSpeed {
+    private static final int PATIENCE_SECONDS = 15;
+
     private final Map<String, String> settings = new HashMap<>(Map.of(
             "cases", "1@1,1@0,4@1,16@1,64@1",
             "tokens", "3,5,8",
@@ -91,7 +96,7 @@ final class SpeculationSpeed {
                 .toList()
                 .forEach(CompletableFuture::join);
         System.out.printf(Locale.ROOT, "# %d engines after %.1f s%n", engines.size(), seconds(began));
-        all.forEach(way -> turn(way, 1, 1, 1));
+        all.forEach(way -> turn(null, way, 1, 1, lengths(1)));
         for (String each : settings.get("cases").split(",")) {
             int batch = Integer.parseInt(each.substring(0, each.indexOf('@')));
             float temperature = Float.parseFloat(each.substring(each.indexOf('@') + 1));
@@ -108,7 +113,7 @@ final class SpeculationSpeed {
             turns.add(paced);
             for (int repeat = 0; repeat < integers("repeats")[0]; repeat++) {
                 for (EngineSpec way : turns) {
-                    print("turn", turn(way, batch, temperature, count(batch)));
+                    turn("turn", way, batch, temperature, lengths(count(batch)));
                 }
             }
             System.out.printf(Locale.ROOT, "# %s done after %.1f s%n", each, seconds(began));
@@ -149,17 +154,15 @@ final class SpeculationSpeed {
     }
 
     private void warm(EngineSpec way, int batch, float temperature) {
-        turn(way, batch, temperature, Math.max(2, batch));
+        turn(null, way, batch, temperature, lengths(Math.max(2, batch)));
     }
 
     private EngineSpec fastest(List<EngineSpec> ways, int batch, float temperature) {
-        EngineSpec fastest = null;
+        EngineSpec fastest = ways.get(0);
         double most = 0;
         for (EngineSpec way : ways) {
             warm(way, batch, temperature);
-            ObjectNode line = turn(way, batch, temperature, Math.max(2, batch));
-            print("tune", line);
-            double speed = line.get("tokens_per_second").asDouble();
+            double speed = turn("tune", way, batch, temperature, lengths(Math.max(2, batch)));
             if (speed > most) {
                 most = speed;
                 fastest = way;
@@ -168,15 +171,30 @@ final class SpeculationSpeed {
         return fastest;
     }
 
-    private ObjectNode turn(EngineSpec way, int batch, float temperature, int count) {
-        int output = integers("output")[0];
+    private int[] lengths(int count) {
         int[] lengths = new int[count];
-        Arrays.fill(lengths, output);
-        return turn(way, batch, temperature, lengths);
+        Arrays.fill(lengths, integers("output")[0]);
+        return lengths;
+    }
+
+    /** {@return tokens per second; 0 where something went wrong, which costs only this turn} */
+    private double turn(String kind, EngineSpec way, int batch, float temperature, int[] lengths) {
+        try {
+            ObjectNode line = turn(way, batch, temperature, lengths);
+            if (kind != null) {
+                line.put("kind", kind);
+                System.out.println(line);
+            }
+            return line.get("tokens_per_second").asDouble();
+        } catch (InterruptedException | ExecutionException | TimeoutException e) {
+            System.out.println("# " + SpeculationProbe.name(way) + ": " + e);
+            return 0;
+        }
     }
 
     /** A prompt for each length, so many at a time. */
-    private ObjectNode turn(EngineSpec way, int batch, float temperature, int[] lengths) {
+    private ObjectNode turn(EngineSpec way, int batch, float temperature, int[] lengths)
+            throws InterruptedException, ExecutionException, TimeoutException {
         Engine engine = engine(way).engine();
         EngineMetrics before = engine.metrics();
         SpeculationMetrics speculationBefore = engine.speculation();
@@ -186,11 +204,15 @@ final class SpeculationSpeed {
         for (int i = 0; i < lengths.length; i++) {
             int[] prompt = prompts.get(i % prompts.size());
             Sampling sampling = new Sampling(lengths[i], temperature, 0, 1, 0, 1, List.of(), true, 5);
-            places.acquireUninterruptibly();
+            if (!places.tryAcquire(PATIENCE_SECONDS, TimeUnit.SECONDS)) {
+                throw new TimeoutException("no answer");
+            }
             futures.add(engine.generate(new GenerationRequest(RowKey.of(prompt), prompt, sampling))
                     .whenComplete((made, error) -> places.release()));
         }
-        futures.forEach(CompletableFuture::join);
+        for (CompletableFuture<Generation> future : futures) {
+            future.get(PATIENCE_SECONDS, TimeUnit.SECONDS);
+        }
         double seconds = seconds(begin);
         long tokens = Arrays.stream(lengths).asLongStream().sum();
         ObjectNode line = SpeculationProbe.object();
@@ -296,16 +318,8 @@ final class SpeculationSpeed {
                 if (late(1)) {
                     return;
                 }
-                ObjectNode line = turn(way, lengths.length, 0.7f, lengths);
-                if (repeat > 0) {
-                    print("tail", line);
-                }
+                turn(repeat > 0 ? "tail" : null, way, lengths.length, 0.7f, lengths);
             }
         }
-    }
-
-    private static void print(String kind, ObjectNode line) {
-        line.put("kind", kind);
-        System.out.println(line);
     }
 }
