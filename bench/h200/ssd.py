@@ -86,7 +86,8 @@ def ratio(ours, peers):
 
 
 def ahead(p, hit, miss, t_ahead, t_fallback, batch):
-    """SpeedModel.ahead: Theorem 7 of arXiv 2603.03251, for a batch that waits for its misses."""
+    """SpeedModel.ahead: Theorem 7 of arXiv 2603.03251, for a batch that waits for its misses. Its unit is one verification:
+    here, one beside the draft model, which may take longer than one alone."""
     all_hit = p ** batch
     return (p * hit + (1 - p) * miss) / (all_hit * max(1, t_ahead) + (1 - all_hit) * (1 + t_fallback))
 
@@ -139,13 +140,15 @@ def evaluate(turns, results):
             results.add("ssd-hit-rate", {**case, **of}, measured["hit_rate"], None, None, "share of outcomes", None,
                         accepted_share=measured["accepted_share"], guesses_per_round=measured["guesses_per_round"])
             got = ratio(speeds[key], speeds[plain])[0]
-            said = ahead(measured["hit_rate"], measured["E_hit"], measured["E_miss"], measured["T_p"], measured["T_b"],
-                         batch)
+            law = lambda unit: step / unit * ahead(measured["hit_rate"], measured["E_hit"], measured["E_miss"],
+                                                   measured["ahead_us"] / unit, measured["draft_us"] / unit, batch)
+            said = law(measured["verify_us"])
             results.add("ssd-model-error", {**case, **of}, said, got, "measured", "times autoregressive", said / got,
-                        error=said / got - 1)
+                        error=said / got - 1, error_without_contention=law(step) / got - 1)
         got = ratio(speeds[sd], speeds[plain])[0]
-        results.add("ssd-model-error", {**case, "K": sd[2], "strategy": "speculative"}, e / (1 + t_sd), got, "measured",
-                    "times autoregressive", e / (1 + t_sd) / got, error=e / (1 + t_sd) / got - 1)
+        said = e * step / (middle(sd, "verify_us") + middle(sd, "draft_us"))
+        results.add("ssd-model-error", {**case, "K": sd[2], "strategy": "speculative"}, said, got, "measured",
+                    "times autoregressive", said / got, error=said / got - 1)
     tails = collections.defaultdict(list)
     for turn in turns:
         if turn["kind"] == "tail":

@@ -1,6 +1,8 @@
 package dev.paloverde.gpu.decode;
 
 import java.util.Arrays;
+import java.util.List;
+import java.util.stream.Stream;
 
 /**
  * Chooses how many tokens are proposed in a round, by what each choice has been measured to give: tokens in a second, for
@@ -19,26 +21,48 @@ final class Pace {
     /** Sizes from 2^i to 2^(i+1) - 1 are one. */
     private static final int SIZES = 20;
 
-    private final int[] choices;
+    /**
+     * What to do in a round.
+     *
+     * @param tokens how many to propose
+     * @param ahead whether to draft for the next round while these are verified
+     */
+    record Choice(int tokens, boolean ahead) {}
+
+    private final Choice[] choices;
     private final Size[] sizes = new Size[SIZES];
 
-    /** @param choices numbers of tokens, the first being tried first */
-    Pace(int... choices) {
-        this.choices = choices.clone();
+    /** @param choices the first being tried first */
+    Pace(List<Choice> choices) {
+        this.choices = choices.toArray(Choice[]::new);
     }
 
-    /** Nothing, half of the tokens, or all of them, where speculation has to pay. */
+    /** @param tokens numbers of tokens, drafted while the target waits */
+    Pace(int... tokens) {
+        this(Arrays.stream(tokens).mapToObj(count -> new Choice(count, false)).toList());
+    }
+
+    /**
+     * Nothing, half of the tokens, or all of them, where speculation has to pay; all of them ahead or while the target waits,
+     * since what runs beside it may slow it down by more than it saves.
+     */
     static Pace of(Speculation speculation) {
         int tokens = speculation.tokens();
-        return speculation.pace() == Speculation.Pace.ALWAYS || speculation.rule() == Speculation.Rule.REJECTION
-                ? new Pace(tokens)
-                : new Pace(Arrays.stream(new int[] {tokens, 0, (tokens + 1) / 2})
-                        .distinct()
-                        .toArray());
+        boolean ahead = speculation.strategy() == Speculation.Strategy.SSD;
+        if (speculation.pace() == Speculation.Pace.ALWAYS || speculation.rule() == Speculation.Rule.REJECTION) {
+            return new Pace(List.of(new Choice(tokens, ahead)));
+        }
+        return new Pace(Stream.of(
+                        new Choice(tokens, ahead),
+                        new Choice(0, false),
+                        new Choice((tokens + 1) / 2, ahead),
+                        new Choice(tokens, false))
+                .distinct()
+                .toList());
     }
 
-    /** {@return how many tokens to propose in the next round} */
-    int choose(int decoding) {
+    /** {@return what to do in the next round} */
+    Choice choose(int decoding) {
         return choices.length == 1 || decoding == 0
                 ? choices[0]
                 : choices[size(decoding).choose()];

@@ -25,7 +25,7 @@ final class Speculative implements Speculator {
     @Override
     public int proposals(int count) {
         decoding = count;
-        return pace.choose(decoding);
+        return pace.choose(decoding).tokens();
     }
 
     @Override

@@ -33,7 +33,7 @@ final class Ssd implements Speculator {
 
     private Round round;
     private int decoding;
-    private int tokens;
+    private Pace.Choice choice;
     private long draftNanos;
     private boolean drafterAsked;
     private final Deque<Turn> turns = new ArrayDeque<>();
@@ -61,8 +61,8 @@ final class Ssd implements Speculator {
     @Override
     public int proposals(int count) {
         decoding = count;
-        tokens = pace.choose(decoding);
-        return tokens;
+        choice = pace.choose(decoding);
+        return choice.tokens();
     }
 
     @Override
@@ -160,7 +160,7 @@ final class Ssd implements Speculator {
     @Override
     public void verifying(List<Slice> slices) {
         turns.add(new Turn(round, decoding, draftNanos, System.nanoTime()));
-        if (tokens == 0 || speculation.fanOut() == 0 || round.size() == 0) {
+        if (!choice.ahead() || speculation.fanOut() == 0 || round.size() == 0) {
             return;
         }
         AheadDraft next = new AheadDraft(model, drafter, scratch, speculation);
