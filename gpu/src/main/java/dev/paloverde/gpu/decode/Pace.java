@@ -11,13 +11,15 @@ import java.util.stream.Stream;
  */
 final class Pace {
     /** Of how many rounds one is a trial at first. */
-    private static final int ROUNDS_TO_TRIAL = 64;
+    private static final int ROUNDS_TO_TRIAL = 96;
 
     private static final int LONGEST = 2048;
     /** Rounds of a trial; the first of them only warms up. */
     private static final int TRIAL = 3;
-    /** How much of an estimate a new measurement replaces. */
-    private static final double NEW = 0.2;
+    /** How much of an estimate of tokens a new measurement replaces, at least: one round says little about the next. */
+    private static final double NEW = 0.05;
+    /** A round's time is the median of so many: what happens once (a device records a step of a new size) does not count. */
+    private static final int RECENT = 8;
     /** Sizes from 2^i to 2^(i+1) - 1 are one. */
     private static final int SIZES = 20;
 
@@ -89,7 +91,8 @@ final class Pace {
     }
 
     private static final class Size {
-        private final double[] nanos;
+        private final long[][] nanos;
+        private final int[] measured;
         private final double[] tokens;
         private final long[] nextTrial;
         private final int[] wait;
@@ -98,7 +101,8 @@ final class Pace {
         private int trialLeft = TRIAL;
 
         Size(int choices) {
-            nanos = new double[choices];
+            nanos = new long[choices][RECENT];
+            measured = new int[choices];
             tokens = new double[choices];
             nextTrial = new long[choices];
             wait = new int[choices];
@@ -127,9 +131,8 @@ final class Pace {
             if (trial && trialLeft == TRIAL - 1) {
                 return;
             }
-            double kept = tokens[current] == 0 ? 0 : 1 - NEW;
-            nanos[current] = kept * nanos[current] + (1 - kept) * roundNanos;
-            tokens[current] = kept * tokens[current] + (1 - kept) * roundTokens;
+            nanos[current][measured[current]++ % RECENT] = roundNanos;
+            tokens[current] += Math.max(NEW, 1.0 / measured[current]) * (roundTokens - tokens[current]);
             if (trial && trialLeft == 0) {
                 boolean close = nanosPerToken(current) < 1.2 * nanosPerToken(best());
                 wait[current] = close ? ROUNDS_TO_TRIAL : Math.min(LONGEST, 2 * wait[current]);
@@ -148,7 +151,12 @@ final class Pace {
         }
 
         private double nanosPerToken(int choice) {
-            return tokens[choice] == 0 ? Double.POSITIVE_INFINITY : nanos[choice] / tokens[choice];
+            if (measured[choice] == 0) {
+                return Double.POSITIVE_INFINITY;
+            }
+            long[] recent = Arrays.copyOf(nanos[choice], Math.min(RECENT, measured[choice]));
+            Arrays.sort(recent);
+            return recent[(recent.length - 1) / 2] / tokens[choice];
         }
     }
 }

@@ -103,6 +103,21 @@ class PaceTest {
         assertThat(ahead < 0.1 * rounds).isNotEqualTo(pays);
     }
 
+    /** A device that records a step when it comes the second time, and again for other sizes. */
+    @Test
+    void whatHappensOnceDoesNotDecide() {
+        Pace pace = Pace.of(SPECULATION);
+        int[] seen = new int[TOKENS + 1];
+        int best = 0;
+        for (int round = 0; round < 400; round++) {
+            int tokens = pace.choose(1).tokens();
+            boolean once = ++seen[tokens] == 2 || seen[tokens] == 5;
+            pace.measured(1, 1 + tokens * 2 / 3, once ? 30_000 : 1000 + 80 * tokens);
+            best += tokens == TOKENS ? 1 : 0;
+        }
+        assertThat(best).isGreaterThan(340);
+    }
+
     @Test
     void alwaysMeansAlwaysAndRejectionLeavesNoChoice() {
         Pace always = Pace.of(SPECULATION.pace(Speculation.Pace.ALWAYS));
