@@ -119,7 +119,7 @@ def evaluate(turns, results):
             bench, {**case, **of}, statistics.median(speeds[a]), statistics.median(speeds[b]), name, "tokens/s",
             ratio(speeds[a], speeds[b])[0], interval=ratio(speeds[a], speeds[b])[1], same_texts=len(texts) == 1, **more)
         e, t_sd = middle(sd, "E"), middle(sd, "draft_us") / step
-        compare("sd-vs-ar", dict(K=sd[2]), sd, plain, "autoregressive", E=e, accepted_share=middle(sd, "accepted_share"),
+        compare("sd-vs-ar", dict(K=sd[2], drafter=ways[sd][0].get("drafter", "MODEL").lower()), sd, plain, "autoregressive", E=e, accepted_share=middle(sd, "accepted_share"),
                 T_SD=t_sd, step_us=step, draft_us=middle(sd, "draft_us"), verify_us=middle(sd, "verify_us"),
                 between_us=middle(sd, "between_us"))
         for key in ways:
