@@ -65,11 +65,13 @@ final class SpeculationSpeed {
         List<EngineSpec> speculative = new ArrayList<>();
         List<EngineSpec> ssd = new ArrayList<>();
         for (int tokens : integers("tokens")) {
-            speculative.add(plain.with(
-                    Speculation.of(Speculation.Strategy.SPECULATIVE, Speculation.Drafting.MODEL)
-                            .tokens(tokens)
-                            .pace(Speculation.Pace.ALWAYS),
-                    draft));
+            for (Speculation.Drafting drafter : List.of(Speculation.Drafting.MODEL, Speculation.Drafting.BOTH)) {
+                speculative.add(plain.with(
+                        Speculation.of(Speculation.Strategy.SPECULATIVE, drafter)
+                                .tokens(tokens)
+                                .pace(Speculation.Pace.ALWAYS),
+                        draft));
+            }
             Speculation ahead = Speculation.of(Speculation.Strategy.SSD, Speculation.Drafting.MODEL)
                     .tokens(tokens)
                     .fanOut(integers("fan-out")[0], Speculation.Spread.GEOMETRIC)
@@ -219,6 +221,7 @@ final class SpeculationSpeed {
         line.put("batch", batch);
         line.put("temperature", temperature);
         line.put("strategy", way.speculation().strategy().toString());
+        line.put("drafter", way.speculation().drafter().toString());
         line.put("pace", way.speculation().pace().toString());
         line.put("tokens", way.speculation().tokens());
         line.put("fan_out", way.speculation().fanOut());
