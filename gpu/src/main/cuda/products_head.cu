@@ -7,6 +7,7 @@
 // single precision with a bound on their error, and again in double for tokens that the bound leaves in the race: the
 // result is that of comparing doubles throughout.
 
+#include "noise.cuh"
 #include "products_pipeline.cuh"
 
 namespace products {
@@ -147,27 +148,6 @@ struct ScoreEpilogue {
 
 // ---- choose ----
 
-// The first two words of a Philox4x32-10 block, word 0 in the upper half.
-__device__ __forceinline__ uint64_t philox(uint32_t c0, uint32_t c1, uint32_t c2, uint32_t c3, uint32_t k0, uint32_t k1) {
-#pragma unroll
-    for (int round = 0; round < 10; round++) {
-        const uint64_t product0 = static_cast<uint64_t>(0xD2511F53u) * c0;
-        const uint64_t product1 = static_cast<uint64_t>(0xCD9E8D57u) * c2;
-        c0 = static_cast<uint32_t>(product1 >> 32) ^ c1 ^ k0;
-        c2 = static_cast<uint32_t>(product0 >> 32) ^ c3 ^ k1;
-        c1 = static_cast<uint32_t>(product1);
-        c3 = static_cast<uint32_t>(product0);
-        k0 += 0x9E3779B9u;
-        k1 += 0xBB67AE85u;
-    }
-    return static_cast<uint64_t>(c0) << 32 | c1;
-}
-
-__device__ __forceinline__ double gumbel(uint64_t bits) {
-    const double uniform = (static_cast<double>(bits >> 12) + 0.5) * 0x1p-52;
-    return -log(-log(uniform));
-}
-
 // -log(-log(u)) where u lies `distance` from 1 (`upper`) or from 0, the nearer. Near u = 1, where log(u) is small, it
 // is had by its series. lg2.approx is off by 2^-22 at most.
 __device__ __forceinline__ float gumbel_about(bool upper, float distance) {
@@ -202,12 +182,6 @@ __device__ __forceinline__ float highest(float value) {
 
 // Twice what the single-precision value of a token near the best may be off; generous.
 __device__ __forceinline__ float margin(float best) { return 1e-3f + 2e-6f * (fabsf(best) + 40); }
-
-// The value that decides, of one token.
-__device__ __forceinline__ double exact(const Draw& d, float logit, int token) {
-    return static_cast<double>(logit) / static_cast<double>(d.temperature) +
-           gumbel(philox(token, d.position, d.purpose, d.stream, d.key0, d.key1));
-}
 
 constexpr int kScratchRow = kBlock + 4;  // floats; rows of the scratch do not meet in one bank
 

@@ -31,7 +31,7 @@ import java.util.concurrent.CompletableFuture;
  *   <li>{@code hit-rate}: how often outcomes are foreseen, by temperature, rule and spread. The numbers are the same on
  *       every machine. {@code identical} says whether all texts are those without speculation;
  *   <li>{@code speed}: tokens a second of all strategies, taken turns with in one process, and what the model of speed says
- *       from what was measured of the rounds. Needs a machine with nothing else to do.
+ *       from what was measured of the rounds. Needs a machine with nothing else to do. Sizes of batches may be given.
  * </ul>
  */
 public final class SpeculationMeasurements {
@@ -53,7 +53,13 @@ public final class SpeculationMeasurements {
         SpeculationMeasurements measurements = new SpeculationMeasurements(arguments[1], arguments[2]);
         switch (arguments[0]) {
             case "hit-rate" -> measurements.hitRate();
-            case "speed" -> measurements.speed();
+            case "speed" ->
+                measurements.speed(
+                        arguments.length > 3
+                                ? Arrays.stream(arguments[3].split(","))
+                                        .mapToInt(Integer::parseInt)
+                                        .toArray()
+                                : new int[] {1, 4, 16, 64});
             default -> throw new IllegalArgumentException("hit-rate or speed, not " + arguments[0]);
         }
     }
@@ -128,9 +134,9 @@ public final class SpeculationMeasurements {
         }
     }
 
-    private void speed() throws IOException {
+    private void speed(int[] batches) throws IOException {
         int threads = Runtime.getRuntime().availableProcessors();
-        for (int sequences : new int[] {1, 4, 16, 64}) {
+        for (int sequences : batches) {
             for (float temperature : new float[] {0, 1}) {
                 speed(sequences, temperature, threads);
             }

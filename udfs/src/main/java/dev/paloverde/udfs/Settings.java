@@ -358,6 +358,26 @@ public final class Settings implements Serializable {
             "A smaller model with the same tokenizer, which guesses tokens ahead: embedded:sample-draft for"
                     + " embedded:sample-target. Its memory comes on top; its share of kv-memory grows with its layers.");
 
+    /** Where the draft model runs. */
+    public static final Setting<String> DRAFT_DEVICE = Setting.text(
+            "draft-device",
+            "cpu, cuda, or cuda:1 for the second GPU of a process; empty for the model's own",
+            "",
+            RESOURCE,
+            ALL,
+            "Where the draft model runs, if not where the model does: on a GPU of its own it takes nothing from the model.");
+
+    /** Multiprocessors of the draft model. */
+    public static final Setting<Integer> DRAFT_MULTIPROCESSORS = Setting.whole(
+            "draft-multiprocessors",
+            0,
+            0,
+            1024,
+            RESOURCE,
+            ALL,
+            "With strategy=ssd on one GPU, how many of its multiprocessors are set apart for the draft model, rounded up to"
+                    + " a multiple of 8; 0 where both models use all of them.");
+
     /** Tokens of a round. */
     public static final Setting<Integer> SPECULATION_TOKENS = Setting.whole(
             "speculation-tokens", 5, 1, 64, RESOURCE, ALL, "The most tokens guessed ahead of a row in a step.");
@@ -398,6 +418,16 @@ public final class Settings implements Serializable {
             ALL,
             "Whether tokens are guessed only while that gives more tokens in a second, as measured for each number of"
                     + " rows in flight, or always. With speculation-rule=rejection it is always.");
+
+    /** Where rounds are written down. */
+    public static final Setting<String> SPECULATION_ROUNDS = Setting.text(
+            "speculation-rounds",
+            "a directory that executors can write to; empty for nowhere",
+            "",
+            RESOURCE,
+            ALL,
+            "Where what came of guessing ahead is written down step by step, as Parquet: the last 16384 steps of an engine"
+                    + " each time that a task asks.");
 
     /** Rows of a batch. */
     public static final Setting<Integer> BATCH_ROWS =
@@ -471,11 +501,14 @@ public final class Settings implements Serializable {
             STRATEGY,
             DRAFTER,
             DRAFT_MODEL,
+            DRAFT_DEVICE,
+            DRAFT_MULTIPROCESSORS,
             SPECULATION_TOKENS,
             FAN_OUT,
             FAN_OUT_SPREAD,
             SPECULATION_FALLBACK,
             SPECULATION_PACE,
+            SPECULATION_ROUNDS,
             BATCH_ROWS,
             BATCH_BYTES,
             AHEAD_ROWS,
@@ -621,6 +654,21 @@ public final class Settings implements Serializable {
     }
 
     private void checkDrafter() {
+        String draftDevice = value(DRAFT_DEVICE);
+        if (!draftDevice.isEmpty() && !draftDevice.matches("cpu|cuda(:\\d{1,3})?")) {
+            throw new PaloverdeException(
+                    ErrorCode.INVALID_OPTION,
+                    "draft-device is \"%s\"; use cpu, cuda, or cuda:1 for the second GPU of the process"
+                            .formatted(draftDevice));
+        }
+        if (value(DRAFT_MULTIPROCESSORS) > 0
+                && (!draftDevice.isEmpty() || value(STRATEGY) != Speculation.Strategy.SSD)) {
+            throw new PaloverdeException(
+                    ErrorCode.INVALID_OPTION,
+                    "draft-multiprocessors is %d, which is for strategy=ssd with both models on one GPU; set it to 0, or"
+                                    .formatted(value(DRAFT_MULTIPROCESSORS))
+                            + " strategy=ssd without draft-device");
+        }
         boolean lookup = value(DRAFTER) == Speculation.Drafting.LOOKUP;
         if (lookup && value(STRATEGY) == Speculation.Strategy.SSD) {
             throw new PaloverdeException(

@@ -112,6 +112,23 @@ class SettingsTest {
     }
 
     @Test
+    void whereTheDraftModelRunsIsOneOfTwoWays() {
+        Map<String, String> ssd = Map.of("strategy", "ssd", "draft-model", "embedded:sample-draft");
+        Map<String, String> apart = new HashMap<>(ssd);
+        apart.put("draft-multiprocessors", "16");
+        assertThat(generate(apart, Map.of()).value(Settings.DRAFT_MULTIPROCESSORS))
+                .isEqualTo(16);
+        apart.put("draft-device", "cuda:1");
+        assertThatThrownBy(() -> generate(apart, Map.of())).hasMessageContaining("draft-multiprocessors is 16");
+        apart.put("draft-multiprocessors", "0");
+        assertThat(generate(apart, Map.of()).value(Settings.DRAFT_DEVICE)).isEqualTo("cuda:1");
+        apart.put("draft-device", "tpu");
+        assertThatThrownBy(() -> generate(apart, Map.of()))
+                .hasMessageContaining("draft-device is \"tpu\"")
+                .hasMessageContaining("cuda:1 for the second GPU");
+    }
+
+    @Test
     void whoGuessesMustBeThere() {
         assertThatThrownBy(() -> generate(Map.of("strategy", "speculative"), Map.of()))
                 .hasMessageContaining("strategy is speculative and there is no draft-model")

@@ -83,13 +83,21 @@ final class AheadDraft {
     /** Drafts until all is done. */
     void run() {
         begin = System.nanoTime();
-        int[] last = branches.stream()
-                .mapToInt(branch -> trunks.get(branch.sequence()).last())
-                .toArray();
-        model.advance(branches, last, this::guess);
-        steps++;
+        List<Branch> able = new ArrayList<>();
+        List<Branch> others = new ArrayList<>();
+        branches.forEach(branch -> (model.proposes(branch.sequence()) ? able : others).add(branch));
+        if (!able.isEmpty()) {
+            model.rank(able, lastOfTrunks(able), candidates(), this::guess);
+            steps++;
+        }
+        if (!others.isEmpty()) {
+            model.advance(others, lastOfTrunks(others), this::guess);
+            steps++;
+        }
         guesses = forks.size();
-        forks.removeIf(fork -> !scratch.give(fork.branch, fork.trunk.branch.pages(), fork.wanted, model));
+        forks.removeIf(fork -> !scratch.give(fork.branch, fork.trunk.branch.pages(), fork.wanted));
+        scratch.fill(model);
+        extendOnDevice();
         List<Branch> growing = growing();
         while (!growing.isEmpty()) {
             model.advance(growing, DraftModel.lastPositions(growing), drafter::extend);
@@ -99,6 +107,35 @@ final class AheadDraft {
         end = System.nanoTime();
     }
 
+    private int[] lastOfTrunks(List<Branch> of) {
+        return of.stream()
+                .mapToInt(branch -> trunks.get(branch.sequence()).last())
+                .toArray();
+    }
+
+    /** {@return as many as any row of a trunk asks for, and one for the proposed token, which cannot be among the guesses} */
+    private int candidates() {
+        int most = RANKS;
+        for (Trunk trunk : trunks.values()) {
+            most = Math.max(most, Arrays.stream(trunk.fanOut).max().orElse(0));
+        }
+        return most + 1;
+    }
+
+    /** Lets all branches that the device can extend grow to their ends. */
+    private void extendOnDevice() {
+        Map<GenerationSequence, Outcome> known = outcomes;
+        List<Fork> able = forks.stream()
+                .filter(fork -> model.proposes(fork.branch.sequence()) && fork.possible(known))
+                .toList();
+        if (!able.isEmpty()) {
+            model.extend(
+                    able.stream().map(Fork::branch).toList(),
+                    able.stream().mapToInt(Fork::wanted).toArray());
+            steps += able.stream().mapToInt(Fork::wanted).max().orElse(0);
+        }
+    }
+
     /** Takes the tokens most readily chosen after a row of a trunk as guesses. */
     private void guess(Branch branch, int position, float[] logits, int from) {
         Trunk trunk = trunks.get(branch.sequence());
@@ -106,17 +143,22 @@ final class AheadDraft {
         if (accepted > 0) {
             branch.see(position);
         }
-        boolean all = accepted == trunk.fanOut.length - 1;
-        // at least as many as RANKS, and one for the proposed token, which cannot be among the guesses
-        int wanted = Math.max(RANKS, trunk.fanOut[accepted]);
-        if (ranked.length <= wanted) {
-            ranked = new int[wanted + 1];
+        int wanted = Math.max(RANKS, trunk.fanOut[accepted]) + 1;
+        if (ranked.length < wanted) {
+            ranked = new int[wanted];
         }
-        int count = rank(branch, position, logits, from, all ? wanted : wanted + 1);
+        guess(branch, position, Arrays.copyOf(ranked, rank(branch, position, logits, from, wanted)));
+    }
+
+    /** @param candidates at least as many as RANKS and as the row asks for, and one more, where there are so many */
+    private void guess(Branch branch, int position, int[] candidates) {
+        Trunk trunk = trunks.get(branch.sequence());
+        int accepted = position - trunk.last;
+        boolean all = accepted == trunk.fanOut.length - 1;
         int proposed = all ? -1 : branch.token(position + 1);
-        int[] possible = Arrays.stream(ranked, 0, count)
+        int[] possible = Arrays.stream(candidates)
                 .filter(token -> token != proposed)
-                .limit(wanted)
+                .limit(Math.max(RANKS, trunk.fanOut[accepted]))
                 .toArray();
         trunk.ranked[accepted] = possible;
         int depth = Math.min(tokens, Math.min(trunk.room - accepted - 1, model.context() - position - 1));
@@ -144,8 +186,7 @@ final class AheadDraft {
         Map<GenerationSequence, Outcome> known = outcomes;
         List<Branch> growing = new ArrayList<>();
         for (Fork fork : forks) {
-            boolean possible = known == null || fork.isOf(known.get(fork.branch.sequence()));
-            if (possible && fork.grows()) {
+            if (!model.proposes(fork.branch.sequence()) && fork.possible(known) && fork.grows()) {
                 growing.add(fork.branch);
             }
         }
@@ -261,6 +302,11 @@ final class AheadDraft {
     private record Fork(Trunk trunk, int accepted, int token, int wanted, Branch branch) {
         boolean isOf(Outcome outcome) {
             return outcome != null && outcome.accepted == accepted && outcome.token == token;
+        }
+
+        /** {@return whether it can come, where outcomes are known; null for none} */
+        boolean possible(Map<GenerationSequence, Outcome> known) {
+            return known == null || isOf(known.get(branch.sequence()));
         }
 
         int drafted() {

@@ -40,8 +40,8 @@ final class BatchingEngine implements Engine {
     private final Readout readout;
     private final Speculator speculator;
     private final Rejection rejection;
-    /** Whether a step is begun before the one before is ended. */
-    private final boolean ahead;
+    /** Whether a step may be begun before the one before is ended. */
+    private final boolean canGoAhead;
 
     private final Thread thread;
     private final String kernelsVersion;
@@ -123,7 +123,7 @@ final class BatchingEngine implements Engine {
         this.cache = loaded.kernels().cache(layout, pages);
         this.speculator = speculators.create(pages);
         this.rejection = speculators.rejection();
-        this.ahead = readout.choosesThere() && speculation.strategy() == Speculation.Strategy.AUTOREGRESSIVE;
+        this.canGoAhead = readout.choosesThere();
         LOG.info(
                 "{}: {}; {} pages of {} tokens ({} MiB), up to {} sequences and {} rows a step",
                 thread.getName(),
@@ -366,8 +366,14 @@ final class BatchingEngine implements Engine {
             while (takeIn(flight.empty())) {
                 scheduler.admit();
                 leaveQueue();
-                List<Slice> slices = scheduler.plan(speculator.proposals(scheduler.decoding()), speculator.required());
-                Step next = slices.isEmpty() ? null : begin(slices);
+                int proposals = speculator.proposals(scheduler.decoding());
+                // proposals follow what is known
+                boolean ahead = canGoAhead && proposals == 0;
+                if (!ahead) {
+                    flight.land();
+                }
+                List<Slice> slices = scheduler.plan(proposals, speculator.required());
+                Step next = slices.isEmpty() ? null : begin(slices, ahead);
                 // only now, so that the device has work while the last step's results are handed out
                 flight.land();
                 if (next != null) {
@@ -425,12 +431,19 @@ final class BatchingEngine implements Engine {
     /**
      * A step whose rows are computed, or being computed.
      *
+     * @param ahead whether another may be begun before it is ended
      * @param exhausted the sequences that no other step will compute anything for
      * @param decoding rows of sequences that decode
      * @param began in nanoseconds
      */
     private record Step(
-            List<Slice> slices, Set<Sequence> exhausted, Readout.Pending answers, int rows, int decoding, long began) {}
+            List<Slice> slices,
+            boolean ahead,
+            Set<Sequence> exhausted,
+            Readout.Pending answers,
+            int rows,
+            int decoding,
+            long began) {}
 
     /** Takes in what was submitted and withdrawn, waiting while there is nothing to do; {@return false at the end} */
     private boolean takeIn(boolean landed) {
@@ -476,7 +489,7 @@ final class BatchingEngine implements Engine {
      * Begins a step: from here on the sequences are where they will be after it. Pages given back now are free: who gets them
      * writes to them in a later step.
      */
-    private Step begin(List<Slice> planned) {
+    private Step begin(List<Slice> planned, boolean ahead) {
         long began = System.nanoTime();
         List<Slice> slices = speculator.propose(planned);
         int rows = slices.stream().mapToInt(Slice::count).sum();
@@ -523,7 +536,7 @@ final class BatchingEngine implements Engine {
                 }
             }
         }
-        return new Step(slices, exhausted, answers, rows, decoding, began);
+        return new Step(slices, ahead, exhausted, answers, rows, decoding, began);
     }
 
     /** Ends a step: hands out what was read. Another may have begun since. */
@@ -543,7 +556,7 @@ final class BatchingEngine implements Engine {
                 continue;
             }
             // a step that was begun since tells of the others
-            if (!over && sequence.done() && (!ahead || sequence instanceof GenerationSequence)) {
+            if (!over && sequence.done() && (!step.ahead() || sequence instanceof GenerationSequence)) {
                 scheduler.finish(sequence);
                 over = true;
             }

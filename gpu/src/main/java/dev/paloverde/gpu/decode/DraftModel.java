@@ -3,6 +3,8 @@ package dev.paloverde.gpu.decode;
 import dev.paloverde.gpu.kernels.KvCache;
 import dev.paloverde.gpu.kernels.StepBatch;
 import dev.paloverde.gpu.kernels.Tensor;
+import dev.paloverde.gpu.kernels.TokenChooser;
+import dev.paloverde.gpu.kernels.TokenProposer;
 import dev.paloverde.gpu.model.LanguageModel;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -22,6 +24,14 @@ final class DraftModel implements AutoCloseable {
         void read(Branch branch, int position, float[] logits, int from);
     }
 
+    /** Takes the tokens that would be chosen most readily after a row, best first; none where there is no softmax. */
+    interface Ranker {
+        void rank(Branch branch, int position, int[] tokens);
+    }
+
+    /** A branch that has more rows to compute goes step by step first. */
+    private static final int CHAIN_ROWS = 16;
+
     private final LoadedDraft draft;
     private final LanguageModel model;
     private final KvCache cache;
@@ -31,6 +41,7 @@ final class DraftModel implements AutoCloseable {
     private final Tensor gathered;
     private final float[] logits;
     private final Sampler sampler;
+    private final TokenProposer proposer;
     /** One at a time: the drafter's thread a step, or the engine's thread a row. */
     private final ReentrantLock lock = new ReentrantLock(true);
 
@@ -52,7 +63,10 @@ final class DraftModel implements AutoCloseable {
         model.reserve(stepRows);
         this.logits = new float[blockRows * model.vocabulary()];
         this.sampler = new Sampler(model.vocabulary());
-        this.gathered = draft.kernels().tensor(blockRows, model.head().columns());
+        this.proposer = draft.kernels().proposer().orElse(null);
+        int rankedRows = proposer == null ? 0 : Math.min(stepRows, proposer.candidateRows());
+        this.gathered = draft.kernels()
+                .tensor(Math.max(blockRows, rankedRows), model.head().columns());
         this.recalled = draft.kernels().tensor(1, model.head().columns());
         this.recalledLogits = new float[model.vocabulary()];
         this.cache = draft.kernels().cache(model.kvLayout(pageTokens), pages);
@@ -71,9 +85,9 @@ final class DraftModel implements AutoCloseable {
         return pageTokens;
     }
 
-    /** Copies the first positions of a page to another page. */
-    void copyPage(int from, int to, int tokens) {
-        draft.kernels().copyPage(cache, from, to, tokens);
+    /** Copies the first positions of pages to other pages. */
+    void copyPages(int[] from, int[] to, int[] tokens) {
+        draft.kernels().copyPages(cache, from, to, tokens);
     }
 
     /**
@@ -84,7 +98,30 @@ final class DraftModel implements AutoCloseable {
      * @param readFrom the first position to be read of each, or more than its last for none
      */
     void advance(List<Branch> branches, int[] readFrom, Reader reader) {
-        int[] ends = branches.stream().mapToInt(Branch::length).toArray();
+        advance(branches, ends(branches), readFrom, (hidden, slots) -> read(hidden, slots, reader));
+    }
+
+    /**
+     * As {@link #advance}, for branches that are {@link #proposes by itself}: lets the ranker have the tokens that would be
+     * chosen most readily.
+     *
+     * @param count how many of each row, at most 256
+     */
+    void rank(List<Branch> branches, int[] readFrom, int count, Ranker ranker) {
+        int wanted = Math.min(count, model.vocabulary());
+        advance(branches, ends(branches), readFrom, (hidden, slots) -> rank(hidden, slots, wanted, ranker));
+    }
+
+    private static int[] ends(List<Branch> branches) {
+        return branches.stream().mapToInt(Branch::length).toArray();
+    }
+
+    /** What is done with the hidden states of a step, of which some rows are wanted. */
+    private interface Rows {
+        void read(Tensor hidden, List<Slot> slots);
+    }
+
+    private void advance(List<Branch> branches, int[] ends, int[] readFrom, Rows reader) {
         int next = 0;
         while (next < ends.length) {
             List<Branch> inStep = new ArrayList<>();
@@ -113,8 +150,7 @@ final class DraftModel implements AutoCloseable {
             if (rows > 0) {
                 lock.lock();
                 try {
-                    Tensor hidden = forward(inStep, counts, rows);
-                    read(hidden, wanted, reader);
+                    reader.read(model.forward(batch(inStep, counts, rows), cache), wanted);
                 } finally {
                     lock.unlock();
                 }
@@ -124,9 +160,100 @@ final class DraftModel implements AutoCloseable {
         }
     }
 
+    /** {@return whether the device lets a branch of a sequence grow by itself} */
+    boolean proposes(GenerationSequence sequence) {
+        return proposer != null && sequence.plain();
+    }
+
+    /**
+     * Lets branches grow by what the model would choose, up to a token that ends the sequence, without their logits or
+     * tokens passing through the host. All of them are {@link #proposes by themselves}.
+     *
+     * @param branches each with pages for what it gets but the last token
+     * @param wanted how many tokens for each, at least 1
+     */
+    void extend(List<Branch> branches, int[] wanted) {
+        int most = Math.min(CHAIN_ROWS, stepRows);
+        int[] ends = new int[wanted.length];
+        int[] nothing = new int[wanted.length];
+        for (int i = 0; i < ends.length; i++) {
+            Branch branch = branches.get(i);
+            ends[i] = branch.length() - branch.computed() > most ? branch.length() - 1 : branch.computed();
+            nothing[i] = Integer.MAX_VALUE;
+        }
+        advance(branches, ends, nothing, (hidden, slots) -> {});
+        int first = 0;
+        while (first < wanted.length) {
+            int rows = 0;
+            int end = first;
+            while (end < wanted.length
+                    && end - first < proposer.chainSequences()
+                    && rows + pending(branches.get(end)) <= stepRows) {
+                rows += pending(branches.get(end++));
+            }
+            chain(branches.subList(first, end), Arrays.copyOfRange(wanted, first, end), rows);
+            first = end;
+        }
+    }
+
+    private static int pending(Branch branch) {
+        return branch.length() - branch.computed();
+    }
+
+    private void chain(List<Branch> branches, int[] wanted, int rows) {
+        int size = wanted.length;
+        int steps = Arrays.stream(wanted).max().orElseThrow();
+        int[] last = new int[size];
+        TokenChooser.Draws draws = draws(size);
+        for (int i = 0; i < size; i++) {
+            Branch branch = branches.get(i);
+            last[i] = branch.length() + wanted[i] - 2;
+            draw(draws, i, branch, branch.length());
+        }
+        int[] tokens = new int[steps * size];
+        lock.lock();
+        try {
+            int[] counts = branches.stream().mapToInt(DraftModel::pending).toArray();
+            model.extend(new TokenProposer.Chain(batch(branches, counts, rows), last, steps, draws), cache, tokens);
+        } finally {
+            lock.unlock();
+        }
+        for (int i = 0; i < size; i++) {
+            Branch branch = branches.get(i);
+            boolean going = true;
+            for (int step = 0; going && step < wanted[i]; step++) {
+                int token = tokens[step * size + i];
+                if (token < 0) {
+                    break;
+                }
+                if (step > 0) {
+                    branch.advance(1);
+                }
+                branch.append(token);
+                going = !branch.sequence().ends(token);
+            }
+        }
+    }
+
+    private static TokenChooser.Draws draws(int size) {
+        return new TokenChooser.Draws(
+                new float[size],
+                new int[size],
+                new int[size],
+                new int[size],
+                new int[size],
+                RowNoise.Purpose.TOKEN.ordinal());
+    }
+
+    private static void draw(TokenChooser.Draws draws, int index, Branch branch, int position) {
+        draws.temperatures()[index] = branch.sampling().temperature();
+        draws.positions()[index] = position;
+        branch.noise().key(draws, index);
+    }
+
     private record Slot(Branch branch, int position, int row) {}
 
-    private Tensor forward(List<Branch> branches, int[] counts, int rows) {
+    private static StepBatch batch(List<Branch> branches, int[] counts, int rows) {
         int[] tokens = new int[rows];
         int[] positions = new int[rows];
         int[] starts = new int[branches.size() + 1];
@@ -144,7 +271,7 @@ final class DraftModel implements AutoCloseable {
             }
         }
         starts[pages.length] = row;
-        return model.forward(new StepBatch(tokens, positions, starts, pages), cache);
+        return new StepBatch(tokens, positions, starts, pages);
     }
 
     private void read(Tensor hidden, List<Slot> wanted, Reader reader) {
@@ -157,6 +284,25 @@ final class DraftModel implements AutoCloseable {
                 Slot slot = block.get(i);
                 current = i;
                 reader.read(slot.branch(), slot.position(), logits, i * model.vocabulary());
+            }
+        }
+    }
+
+    private void rank(Tensor hidden, List<Slot> wanted, int count, Ranker ranker) {
+        int most = Math.min(gathered.capacity(), proposer.candidateRows());
+        for (int first = 0; first < wanted.size(); first += most) {
+            List<Slot> block = wanted.subList(first, Math.min(wanted.size(), first + most));
+            gathered.resize(block.size());
+            draft.kernels().gather(hidden, block.stream().mapToInt(Slot::row).toArray(), gathered);
+            TokenChooser.Draws draws = draws(block.size());
+            for (int i = 0; i < block.size(); i++) {
+                draw(draws, i, block.get(i).branch(), block.get(i).position() + 1);
+            }
+            int[] tokens = new int[block.size() * count];
+            proposer.candidates(gathered, model.head(), draws, count, tokens);
+            for (int i = 0; i < block.size(); i++) {
+                int[] ranked = Arrays.copyOfRange(tokens, i * count, (i + 1) * count);
+                ranker.rank(block.get(i).branch(), block.get(i).position(), ranked[0] < 0 ? new int[0] : ranked);
             }
         }
     }

@@ -2,6 +2,7 @@ package dev.paloverde.gpu.decode;
 
 import dev.paloverde.gpu.ErrorCode;
 import dev.paloverde.gpu.PaloverdeException;
+import dev.paloverde.gpu.kernels.DevicePart;
 import dev.paloverde.gpu.kernels.Devices;
 import dev.paloverde.gpu.kernels.Kernels;
 import dev.paloverde.gpu.model.LanguageModel;
@@ -239,15 +240,17 @@ final class EngineRegistry {
             Kernels kernels = null;
             try {
                 Tokenizer tokenizer = directory.tokenizer();
-                kernels = Devices.open(spec.device(), Threads.of(spec).target());
-                requireRoom(kernels);
+                int drafters = spec.draft().map(DraftSpec::multiprocessors).orElse(0);
+                kernels = Devices.open(
+                        spec.device(), Threads.of(spec).target(), new DevicePart(DevicePart.Role.MODEL, drafters));
+                requireRoom(directory, kernels);
                 fingerprint = directory.fingerprint();
                 LanguageModel model = directory.load(kernels);
                 LOG.info("loaded {} in {} ms", spec.model(), (System.nanoTime() - begin) / 1_000_000);
                 int[] ends = directory.generationDefaults().ends().stream()
                         .mapToInt(Integer::intValue)
                         .toArray();
-                return new LoadedModel(kernels, model, tokenizer, ends, loadDraft());
+                return new LoadedModel(kernels, model, tokenizer, ends, loadDraft(kernels));
             } catch (Throwable e) {
                 if (kernels != null) {
                     kernels.close();
@@ -256,21 +259,36 @@ final class EngineRegistry {
             }
         }
 
-        private LoadedDraft loadDraft() {
+        private LoadedDraft loadDraft(Kernels beside) {
             if (spec.draft().isEmpty()) {
                 return null;
             }
-            Path path = spec.draft().get();
-            try (ModelDirectory draft = ModelDirectory.open(path)) {
+            DraftSpec drafting = spec.draft().get();
+            try (ModelDirectory draft = ModelDirectory.open(drafting.model())) {
                 requireSameTokens(draft);
-                Kernels kernels = Devices.open(spec.device(), Threads.of(spec).draft());
+                Kernels kernels = Devices.open(
+                        drafting.device().isEmpty() ? spec.device() : drafting.device(),
+                        Threads.of(spec).draft(),
+                        new DevicePart(DevicePart.Role.DRAFT, drafting.multiprocessors()));
                 try {
+                    requireSameBits(beside, kernels);
+                    requireRoom(draft, kernels);
                     draftFingerprint = draft.fingerprint();
                     return new LoadedDraft(kernels, draft.load(kernels));
                 } catch (Throwable e) {
                     kernels.close();
                     throw e;
                 }
+            }
+        }
+
+        /** With the rule of rejection a text depends on the draft model's bits, and a receipt names one sort of kernels. */
+        private void requireSameBits(Kernels ours, Kernels theirs) {
+            if (spec.speculation().changesResults() && !ours.version().equals(theirs.version())) {
+                throw new PaloverdeException(
+                        ErrorCode.INVALID_OPTION,
+                        "rule is rejection, and the draft model would run on %s (%s), the model on %s (%s): results would depend on it; use the same sort of device, or rule=coupled"
+                                .formatted(theirs.description(), theirs.version(), ours.description(), ours.version()));
             }
         }
 
@@ -298,14 +316,14 @@ final class EngineRegistry {
                 throw new PaloverdeException(
                         ErrorCode.TOKENIZER_MISMATCH,
                         "the draft model in %s does not have the vocabulary of the model in %s: %s; take a draft model of the"
-                                        .formatted(spec.draft().get(), spec.model(), difference)
+                                        .formatted(spec.draft().get().model(), spec.model(), difference)
                                 + " same family, or set drafter=lookup");
             }
         }
 
         /** Says so beforehand where even the weights do not fit, since who runs out of memory cannot choose what fails. */
-        private void requireRoom(Kernels kernels) {
-            long weights = directory.weightBytes();
+        private void requireRoom(ModelDirectory of, Kernels kernels) {
+            long weights = of.weightBytes();
             if (weights > kernels.availableBytes()) {
                 // models that are only kept for the case that someone asks for them again
                 closeIdle();
@@ -318,7 +336,7 @@ final class EngineRegistry {
                                         + " allowed (%s); raise the memory (on the CPU, the Java heap: executor or"
                                         + " driver memory), or take a smaller model")
                                 .formatted(
-                                        spec.model(),
+                                        of.path(),
                                         weights,
                                         spec.options().kvBytes(),
                                         available,

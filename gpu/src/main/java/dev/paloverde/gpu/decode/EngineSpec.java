@@ -14,10 +14,15 @@ import java.util.Optional;
  * @param threads CPU threads that the kernels may use, at least 1
  * @param options limits
  * @param speculation whether tokens are guessed ahead
- * @param draft the directory of the model that guesses, where there is one
+ * @param draft the model that guesses, where there is one
  */
 public record EngineSpec(
-        Path model, String device, int threads, EngineOptions options, Speculation speculation, Optional<Path> draft) {
+        Path model,
+        String device,
+        int threads,
+        EngineOptions options,
+        Speculation speculation,
+        Optional<DraftSpec> draft) {
     /** @throws PaloverdeException {@code INVALID_OPTION} if there are no threads, or no draft model where one is needed */
     public EngineSpec {
         if (threads < 1) {
@@ -32,10 +37,18 @@ public record EngineSpec(
                     ErrorCode.INVALID_OPTION,
                     draft.isPresent()
                             ? "draft-model is %s, and nothing asks it: strategy is %s and drafter %s"
-                                    .formatted(draft.get(), speculation.strategy(), speculation.drafter())
+                                    .formatted(draft.get().model(), speculation.strategy(), speculation.drafter())
                             : "strategy is %s and drafter %s, and there is no draft-model; name one with the same tokenizer,"
                                             .formatted(speculation.strategy(), speculation.drafter())
                                     + " or set drafter=lookup");
+        }
+        if (draft.isPresent()
+                && draft.get().multiprocessors() > 0
+                && speculation.strategy() != Speculation.Strategy.SSD) {
+            throw new PaloverdeException(
+                    ErrorCode.INVALID_OPTION,
+                    "draft-multiprocessors is %d and strategy %s, where one model computes at a time; set strategy=ssd, or 0"
+                            .formatted(draft.get().multiprocessors(), speculation.strategy()));
         }
     }
 
@@ -46,6 +59,11 @@ public record EngineSpec(
 
     /** {@return the same with speculation by a draft model} */
     public EngineSpec with(Speculation other, Path draftModel) {
+        return with(other, new DraftSpec(draftModel));
+    }
+
+    /** {@return the same with speculation by a draft model} */
+    public EngineSpec with(Speculation other, DraftSpec draftModel) {
         return new EngineSpec(model, device, threads, options, other, Optional.of(draftModel));
     }
 
@@ -61,7 +79,9 @@ public record EngineSpec(
 
     /** {@return the same, with the one path that all ways of writing the directory come to} */
     EngineSpec canonical() {
-        return new EngineSpec(real(model), device, threads, options, speculation, draft.map(EngineSpec::real));
+        Optional<DraftSpec> drafting =
+                draft.map(spec -> new DraftSpec(real(spec.model()), spec.device(), spec.multiprocessors()));
+        return new EngineSpec(real(model), device, threads, options, speculation, drafting);
     }
 
     private static Path real(Path directory) {

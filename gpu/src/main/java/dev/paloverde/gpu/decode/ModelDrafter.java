@@ -38,6 +38,7 @@ final class ModelDrafter implements Drafter {
                 active.add(branch);
             }
         }
+        extendOnDevice(active, counts, branches);
         while (!active.isEmpty()) {
             model.advance(active, DraftModel.lastPositions(active), this::extend);
             active.clear();
@@ -45,7 +46,7 @@ final class ModelDrafter implements Drafter {
                 Branch branch = branches.get(i);
                 GenerationSequence sequence = branch.sequence();
                 int proposed = branch.length() - sequence.length();
-                boolean going = branch.computed() == branch.length() - 1 && proposed > 0;
+                boolean going = !model.proposes(sequence) && branch.computed() == branch.length() - 1 && proposed > 0;
                 if (going
                         && proposed < wanted(sequence, counts[i])
                         && !sequence.ends(branch.token(branch.length() - 1))) {
@@ -56,6 +57,23 @@ final class ModelDrafter implements Drafter {
         for (Branch branch : branches) {
             branch.sequence().drafted(branch.computed());
             branch.sequence().propose(branch.own(), GenerationSequence.Origin.DRAFT, law(branch));
+        }
+    }
+
+    /** Lets the device extend the branches that it can, and takes them out of those that are left to do. */
+    private void extendOnDevice(List<Branch> active, int[] counts, List<Branch> branches) {
+        List<Branch> able = new ArrayList<>();
+        List<Integer> wanted = new ArrayList<>();
+        for (int i = 0; i < counts.length; i++) {
+            GenerationSequence sequence = branches.get(i).sequence();
+            if (model.proposes(sequence) && wanted(sequence, counts[i]) > 0) {
+                able.add(branches.get(i));
+                wanted.add(wanted(sequence, counts[i]));
+            }
+        }
+        if (!able.isEmpty()) {
+            model.extend(able, wanted.stream().mapToInt(Integer::intValue).toArray());
+            active.removeIf(branch -> model.proposes(branch.sequence()));
         }
     }
 

@@ -1,6 +1,8 @@
 package dev.paloverde.gpu.decode;
 
 import java.util.Arrays;
+import java.util.List;
+import java.util.stream.Stream;
 
 /**
  * Chooses how many tokens are proposed in a round, by what each choice has been measured to give: tokens in a second, for
@@ -9,36 +11,60 @@ import java.util.Arrays;
  */
 final class Pace {
     /** Of how many rounds one is a trial at first. */
-    private static final int ROUNDS_TO_TRIAL = 64;
+    private static final int ROUNDS_TO_TRIAL = 96;
 
     private static final int LONGEST = 2048;
     /** Rounds of a trial; the first of them only warms up. */
     private static final int TRIAL = 3;
-    /** How much of an estimate a new measurement replaces. */
-    private static final double NEW = 0.2;
+    /** How much of an estimate of tokens a new measurement replaces, at least: one round says little about the next. */
+    private static final double NEW = 0.05;
+    /** A round's time is the median of so many: what happens once (a device records a step of a new size) does not count. */
+    private static final int RECENT = 8;
     /** Sizes from 2^i to 2^(i+1) - 1 are one. */
     private static final int SIZES = 20;
 
-    private final int[] choices;
+    /**
+     * What to do in a round.
+     *
+     * @param tokens how many to propose
+     * @param ahead whether to draft for the next round while these are verified
+     */
+    record Choice(int tokens, boolean ahead) {}
+
+    private final Choice[] choices;
     private final Size[] sizes = new Size[SIZES];
 
-    /** @param choices numbers of tokens, the first being tried first */
-    Pace(int... choices) {
-        this.choices = choices.clone();
+    /** @param choices the first being tried first */
+    Pace(List<Choice> choices) {
+        this.choices = choices.toArray(Choice[]::new);
     }
 
-    /** Nothing, half of the tokens, or all of them, where speculation has to pay. */
+    /** @param tokens numbers of tokens, drafted while the target waits */
+    Pace(int... tokens) {
+        this(Arrays.stream(tokens).mapToObj(count -> new Choice(count, false)).toList());
+    }
+
+    /**
+     * Nothing, half of the tokens, or all of them, where speculation has to pay; all of them ahead or while the target waits,
+     * since what runs beside it may slow it down by more than it saves.
+     */
     static Pace of(Speculation speculation) {
         int tokens = speculation.tokens();
-        return speculation.pace() == Speculation.Pace.ALWAYS || speculation.rule() == Speculation.Rule.REJECTION
-                ? new Pace(tokens)
-                : new Pace(Arrays.stream(new int[] {tokens, 0, (tokens + 1) / 2})
-                        .distinct()
-                        .toArray());
+        boolean ahead = speculation.strategy() == Speculation.Strategy.SSD;
+        if (speculation.pace() == Speculation.Pace.ALWAYS || speculation.rule() == Speculation.Rule.REJECTION) {
+            return new Pace(List.of(new Choice(tokens, ahead)));
+        }
+        return new Pace(Stream.of(
+                        new Choice(tokens, ahead),
+                        new Choice(0, false),
+                        new Choice((tokens + 1) / 2, ahead),
+                        new Choice(tokens, false))
+                .distinct()
+                .toList());
     }
 
-    /** {@return how many tokens to propose in the next round} */
-    int choose(int decoding) {
+    /** {@return what to do in the next round} */
+    Choice choose(int decoding) {
         return choices.length == 1 || decoding == 0
                 ? choices[0]
                 : choices[size(decoding).choose()];
@@ -65,7 +91,8 @@ final class Pace {
     }
 
     private static final class Size {
-        private final double[] nanos;
+        private final long[][] nanos;
+        private final int[] measured;
         private final double[] tokens;
         private final long[] nextTrial;
         private final int[] wait;
@@ -74,7 +101,8 @@ final class Pace {
         private int trialLeft = TRIAL;
 
         Size(int choices) {
-            nanos = new double[choices];
+            nanos = new long[choices][RECENT];
+            measured = new int[choices];
             tokens = new double[choices];
             nextTrial = new long[choices];
             wait = new int[choices];
@@ -103,9 +131,8 @@ final class Pace {
             if (trial && trialLeft == TRIAL - 1) {
                 return;
             }
-            double kept = tokens[current] == 0 ? 0 : 1 - NEW;
-            nanos[current] = kept * nanos[current] + (1 - kept) * roundNanos;
-            tokens[current] = kept * tokens[current] + (1 - kept) * roundTokens;
+            nanos[current][measured[current]++ % RECENT] = roundNanos;
+            tokens[current] += Math.max(NEW, 1.0 / measured[current]) * (roundTokens - tokens[current]);
             if (trial && trialLeft == 0) {
                 boolean close = nanosPerToken(current) < 1.2 * nanosPerToken(best());
                 wait[current] = close ? ROUNDS_TO_TRIAL : Math.min(LONGEST, 2 * wait[current]);
@@ -124,7 +151,12 @@ final class Pace {
         }
 
         private double nanosPerToken(int choice) {
-            return tokens[choice] == 0 ? Double.POSITIVE_INFINITY : nanos[choice] / tokens[choice];
+            if (measured[choice] == 0) {
+                return Double.POSITIVE_INFINITY;
+            }
+            long[] recent = Arrays.copyOf(nanos[choice], Math.min(RECENT, measured[choice]));
+            Arrays.sort(recent);
+            return recent[(recent.length - 1) / 2] / tokens[choice];
         }
     }
 }

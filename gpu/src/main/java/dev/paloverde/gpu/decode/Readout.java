@@ -104,7 +104,7 @@ final class Readout implements AutoCloseable {
         this.model = model;
         this.sampler = new Sampler(model.vocabulary());
         this.sampleRows = Math.max(1, Math.min(LOGITS / model.vocabulary(), sampleRows));
-        this.logits = new float[sampleRows * model.vocabulary()];
+        this.logits = new float[this.sampleRows * model.vocabulary()];
         this.chooser = kernels.chooser().orElse(null);
         this.ranker = kernels.ranker().orElse(null);
         this.scoreRows = kernels.scoringRows();

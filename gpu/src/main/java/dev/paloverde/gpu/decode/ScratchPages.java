@@ -10,6 +10,9 @@ final class ScratchPages {
     private final int first;
     private final int pageTokens;
     private final List<Integer> taken = new ArrayList<>();
+    private final List<Copy> copies = new ArrayList<>();
+
+    private record Copy(int from, int to, int tokens) {}
 
     /**
      * @param first the id of the first scratch page
@@ -22,13 +25,14 @@ final class ScratchPages {
     }
 
     /**
-     * Gives a branch its block table: the trunk's full pages, a copy of the partly filled one, and empty ones.
+     * Gives a branch its block table: the trunk's full pages, a copy of the partly filled one, which {@link #fill} makes,
+     * and empty ones.
      *
      * @param trunk the trunk's pages, computed up to the branch's first own token
      * @param more how many positions it will have besides those it has
      * @return whether there were enough
      */
-    boolean give(Branch branch, int[] trunk, int more, DraftModel model) {
+    boolean give(Branch branch, int[] trunk, int more) {
         int from = branch.computed();
         int shared = from / pageTokens;
         int own = (branch.length() - 1 + more + pageTokens - 1) / pageTokens - shared;
@@ -42,10 +46,19 @@ final class ScratchPages {
             table[i] = first + page;
         }
         if (from % pageTokens > 0) {
-            model.copyPage(trunk[shared], table[shared], from % pageTokens);
+            copies.add(new Copy(trunk[shared], table[shared], from % pageTokens));
         }
         branch.pages(table);
         return true;
+    }
+
+    /** Copies what the branches share of partly filled pages. */
+    void fill(DraftModel model) {
+        model.copyPages(
+                copies.stream().mapToInt(Copy::from).toArray(),
+                copies.stream().mapToInt(Copy::to).toArray(),
+                copies.stream().mapToInt(Copy::tokens).toArray());
+        copies.clear();
     }
 
     /** Takes all pages back. */

@@ -25,11 +25,12 @@ final class SpeculationCounter {
     /**
      * Counts a step in which sequences decoded, when its tokens are chosen.
      *
-     * @param draftNanos how long the target waited for proposals
-     * @param begin when the step began
-     * @param end when its tokens were chosen
+     * @param end when that was
      */
-    void count(Round round, long draftNanos, long begin, long end) {
+    void count(Turn turn, long end) {
+        Round round = turn.round();
+        long draftNanos = turn.draftNanos();
+        long begin = turn.begin();
         if (round.size() == 0) {
             return;
         }

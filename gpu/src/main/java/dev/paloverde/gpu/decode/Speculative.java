@@ -1,5 +1,7 @@
 package dev.paloverde.gpu.decode;
 
+import java.util.ArrayDeque;
+import java.util.Deque;
 import java.util.List;
 
 /** Tokens are proposed while the target waits, then verified together. */
@@ -8,10 +10,11 @@ final class Speculative implements Speculator {
     private final Pace pace;
     private final int required;
     private final SpeculationCounter counter = new SpeculationCounter();
+    private final Deque<Turn> turns = new ArrayDeque<>();
     private Round round;
     private int decoding;
     private long draftNanos;
-    private long stepBegin;
+    private long lastEnd;
 
     Speculative(Drafter drafter, Speculation speculation) {
         this.drafter = drafter;
@@ -22,7 +25,7 @@ final class Speculative implements Speculator {
     @Override
     public int proposals(int count) {
         decoding = count;
-        return pace.choose(decoding);
+        return pace.choose(decoding).tokens();
     }
 
     @Override
@@ -43,20 +46,22 @@ final class Speculative implements Speculator {
 
     @Override
     public void verifying(List<Slice> slices) {
-        stepBegin = System.nanoTime();
+        turns.add(new Turn(round, decoding, draftNanos, System.nanoTime()));
     }
 
     @Override
     public void verified(List<Slice> slices) {
         long end = System.nanoTime();
-        counter.count(round, draftNanos, stepBegin, end);
-        if (round.size() == slices.size()) {
+        Turn turn = turns.remove();
+        counter.count(turn, end);
+        if (turn.round().size() == slices.size()) {
             int chosen = 0;
-            for (GenerationSequence sequence : round.sequences()) {
+            for (GenerationSequence sequence : turn.round().sequences()) {
                 chosen += sequence.accepted() + 1;
             }
-            pace.measured(decoding, chosen, draftNanos + end - stepBegin);
+            pace.measured(turn.decoding(), chosen, turn.draftNanos() + turn.nanos(lastEnd, end));
         }
+        lastEnd = end;
     }
 
     @Override

@@ -1,6 +1,8 @@
 package dev.paloverde.gpu.decode;
 
+import java.util.ArrayDeque;
 import java.util.ArrayList;
+import java.util.Deque;
 import java.util.IdentityHashMap;
 import java.util.List;
 import java.util.Map;
@@ -31,10 +33,11 @@ final class Ssd implements Speculator {
 
     private Round round;
     private int decoding;
-    private int tokens;
+    private Pace.Choice choice;
     private long draftNanos;
     private boolean drafterAsked;
-    private long stepBegin;
+    private final Deque<Turn> turns = new ArrayDeque<>();
+    private long lastEnd;
     private AheadDraft ahead;
     private Future<?> running;
 
@@ -58,8 +61,8 @@ final class Ssd implements Speculator {
     @Override
     public int proposals(int count) {
         decoding = count;
-        tokens = pace.choose(decoding);
-        return tokens;
+        choice = pace.choose(decoding);
+        return choice.tokens();
     }
 
     @Override
@@ -156,8 +159,8 @@ final class Ssd implements Speculator {
 
     @Override
     public void verifying(List<Slice> slices) {
-        stepBegin = System.nanoTime();
-        if (tokens == 0 || speculation.fanOut() == 0 || round.size() == 0) {
+        turns.add(new Turn(round, decoding, draftNanos, System.nanoTime()));
+        if (!choice.ahead() || speculation.fanOut() == 0 || round.size() == 0) {
             return;
         }
         AheadDraft next = new AheadDraft(model, drafter, scratch, speculation);
@@ -176,9 +179,10 @@ final class Ssd implements Speculator {
     @Override
     public void verified(List<Slice> slices) {
         long end = System.nanoTime();
+        Turn turn = turns.remove();
         Map<GenerationSequence, AheadDraft.Outcome> outcomes = new IdentityHashMap<>();
         int chosen = 0;
-        for (GenerationSequence sequence : round.sequences()) {
+        for (GenerationSequence sequence : turn.round().sequences()) {
             chosen += sequence.accepted() + 1;
             if (sequence.origin() == GenerationSequence.Origin.MISS) {
                 fallback.brought(drafterAsked, sequence.accepted() + 1);
@@ -193,11 +197,13 @@ final class Ssd implements Speculator {
         if (ahead != null) {
             ahead.settle(outcomes);
         }
-        counter.count(round, draftNanos, stepBegin, end);
-        if (round.size() == slices.size()) {
-            pace.measured(decoding, chosen, draftNanos + end - stepBegin);
-            fallback.verified(end - stepBegin);
+        counter.count(turn, end);
+        if (turn.round().size() == slices.size()) {
+            long nanos = turn.nanos(lastEnd, end);
+            pace.measured(turn.decoding(), chosen, turn.draftNanos() + nanos);
+            fallback.verified(nanos);
         }
+        lastEnd = end;
     }
 
     @Override

@@ -38,6 +38,9 @@ public final class Device implements AutoCloseable {
     private static final Logger LOG = LoggerFactory.getLogger(Device.class);
     private static final double GIBIBYTE = 1 << 30;
 
+    /** The device that a thread is attached to. */
+    private static final ThreadLocal<Device> ATTACHED = new ThreadLocal<>();
+
     private final int ordinal;
     private final CUdevice device;
     private final CUcontext context;
@@ -106,6 +109,7 @@ public final class Device implements AutoCloseable {
         first(JCudaDriver.cuDevicePrimaryCtxRetain(context, device), "cuDevicePrimaryCtxRetain", ordinal);
         try {
             first(JCudaDriver.cuCtxSetCurrent(context), "cuCtxSetCurrent", ordinal);
+            ATTACHED.remove();
             return new Device(ordinal, device, context);
         } catch (RuntimeException e) {
             JCudaDriver.cuDevicePrimaryCtxRelease(device);
@@ -118,7 +122,10 @@ public final class Device implements AutoCloseable {
         if (closed) {
             throw new PaloverdeException(ErrorCode.INTERNAL, this + " is used after it was closed; close it later");
         }
-        check(JCudaDriver.cuCtxSetCurrent(context), "cuCtxSetCurrent");
+        if (ATTACHED.get() != this) {
+            check(JCudaDriver.cuCtxSetCurrent(context), "cuCtxSetCurrent");
+            ATTACHED.set(this);
+        }
     }
 
     /** {@return what the vendor calls it} */
@@ -226,6 +233,48 @@ public final class Device implements AutoCloseable {
         return register(new Stream(this, stream));
     }
 
+    /** {@return a new queue whose kernels go before those of others where both wait; the caller closes it} */
+    public Stream urgentStream() {
+        attach();
+        int[] highest = new int[1];
+        check(JCudaDriver.cuCtxGetStreamPriorityRange(new int[1], highest), "cuCtxGetStreamPriorityRange");
+        Stream.Handle stream = new Stream.Handle();
+        check(
+                JCudaDriver.cuStreamCreateWithPriority(stream, CUstream_flags.CU_STREAM_NON_BLOCKING, highest[0]),
+                "cuStreamCreateWithPriority");
+        return register(new Stream(this, stream));
+    }
+
+    /** {@return a new queue whose kernels run on a share of this device alone; the caller closes it} */
+    public Stream stream(Share share) {
+        if (share.ordinal() != ordinal) {
+            throw new PaloverdeException(
+                    ErrorCode.INTERNAL, "a share of GPU " + share.ordinal() + " used on " + this + "; split this one");
+        }
+        attach();
+        Stream.Handle stream = new Stream.Handle();
+        check(NativeLauncher.shareStream(share.context(), 0, stream), "cuGreenCtxStreamCreate");
+        return register(new Stream(this, stream));
+    }
+
+    /**
+     * Shares the multiprocessors out.
+     *
+     * @param share how many the first part has at least, from 1 to less than there are; the driver rounds up
+     * @return the two parts, the same for the same number
+     * @throws PaloverdeException {@code DEVICE_UNAVAILABLE} where the driver is too old; {@code INVALID_OPTION} if nothing
+     *     would be left
+     */
+    public Share.Split split(int share) {
+        if (share < 1 || share >= multiprocessors) {
+            throw new PaloverdeException(
+                    ErrorCode.INVALID_OPTION,
+                    share + " multiprocessors cannot be split off " + this + ", which has " + multiprocessors);
+        }
+        attach();
+        return Share.split(this, share);
+    }
+
     /** {@return a new mark for a stream's queue; the caller closes it} */
     public Event event() {
         return event(CUevent_flags.CU_EVENT_DISABLE_TIMING);
@@ -325,6 +374,7 @@ public final class Device implements AutoCloseable {
             }
             closed = true;
             JCudaDriver.cuCtxSetCurrent(new CUcontext());
+            ATTACHED.remove();
             note(JCudaDriver.cuDevicePrimaryCtxRelease(device), "cuDevicePrimaryCtxRelease");
             if (!left.isEmpty() && fault == null) {
                 throw new PaloverdeException(

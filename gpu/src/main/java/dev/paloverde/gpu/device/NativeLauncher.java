@@ -69,4 +69,16 @@ final class NativeLauncher extends Launcher {
             long argument,
             int cluster,
             boolean overlapping);
+
+    /**
+     * Splits the multiprocessors of a GPU in two.
+     *
+     * @param multiprocessors that the first part has at least
+     * @param out [4] the first part's context and its multiprocessors, then those of the rest
+     * @return the driver's result; not supported by one before CUDA 12.5
+     */
+    static native int share(int ordinal, int multiprocessors, long[] out);
+
+    /** {@return the driver's result of making a stream that runs on a part of the multiprocessors} */
+    static native int shareStream(long context, int priority, Stream.Handle out);
 }

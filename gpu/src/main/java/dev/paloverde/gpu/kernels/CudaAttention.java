@@ -123,8 +123,7 @@ final class CudaAttention implements AutoCloseable {
                 .integer(0);
         long heads = (long) step.sizes().rows() * (queries.count() + 2 * layout.heads());
         long headsPerBlock = THREADS / Math.max(1, layout.width() / 8);
-        int blocks = (int) Math.max(
-                1, Math.min(heads / headsPerBlock, 8L * kernels.device().multiprocessors()));
+        int blocks = (int) Math.max(1, Math.min(heads / headsPerBlock, 8L * kernels.multiprocessors()));
         kernels.launch(prepare, blocks, 1, THREADS, arguments);
     }
 
@@ -162,7 +161,7 @@ final class CudaAttention implements AutoCloseable {
                 .integer(items(step.sizes(), groupHeads, variant))
                 .real(attention.scale());
         kernels.launch(variant.kernel(), variant.blocks(), 1, variant.threads(), arguments);
-        kernels.launch(merge, 2 * kernels.device().multiprocessors(), 1, THREADS, arguments);
+        kernels.launch(merge, 2 * kernels.multiprocessors(), 1, THREADS, arguments);
     }
 
     void copyPage(CudaKvCache cache, int from, int to, int tokens) {
@@ -178,7 +177,7 @@ final class CudaAttention implements AutoCloseable {
                 .integer(layout.heads())
                 .integer(layout.width())
                 .integer(0);
-        kernels.launch(copyPage, kernels.device().multiprocessors(), 1, THREADS, arguments);
+        kernels.launch(copyPage, kernels.multiprocessors(), 1, THREADS, arguments);
     }
 
     /** {@return the rows of a tile, of which there are some for each query head of a key head} */
@@ -265,7 +264,7 @@ final class CudaAttention implements AutoCloseable {
         return variants.computeIfAbsent("attention_paged_" + chosen + "_" + tile, name -> {
             int[] info = module.integers(name + "_info");
             Kernel kernel = module.kernel(name).dynamicShared(info[1]);
-            int blocks = kernels.device().multiprocessors() * info[3];
+            int blocks = kernels.multiprocessors() * info[3];
             return new Variant(kernel, tile, chosen, info[0], blocks, blocks * info[2]);
         });
     }

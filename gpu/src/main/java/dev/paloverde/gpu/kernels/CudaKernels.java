@@ -7,6 +7,7 @@ import dev.paloverde.gpu.device.Buffer;
 import dev.paloverde.gpu.device.Device;
 import dev.paloverde.gpu.device.Kernel;
 import dev.paloverde.gpu.device.Module;
+import dev.paloverde.gpu.device.Share;
 import dev.paloverde.gpu.device.Stream;
 import java.util.ArrayList;
 import java.util.Collections;
@@ -43,6 +44,7 @@ public final class CudaKernels extends Kernels {
     private static final long MARGIN_BYTES = 1L << 30;
 
     private final Device device;
+    private final Share share;
     private final Stream stream;
     private final CudaStaging staging;
     private final CudaStep step;
@@ -51,6 +53,7 @@ public final class CudaKernels extends Kernels {
     private final CudaAttention attention;
     private final CudaHead head;
     private final CudaRanker ranker;
+    private final CudaProposer proposer;
     private final Kernel embed;
     private final Kernel normalize;
     private final Kernel gather;
@@ -67,23 +70,25 @@ public final class CudaKernels extends Kernels {
     private final Buffer indices;
 
     private CudaUpload upload;
-    private Thread user;
     private long launches;
 
     /**
      * @param ordinal which of the GPUs that this process sees, from 0
-     * @throws PaloverdeException {@code DEVICE_UNAVAILABLE} if it is not there or not one of those the kernels are built for
+     * @param part on which part of it
+     * @throws PaloverdeException {@code DEVICE_UNAVAILABLE} if it is not there or not one of those the kernels are built for,
+     *     or cannot be shared out
      */
-    CudaKernels(int ordinal) {
+    CudaKernels(int ordinal, DevicePart part) {
         device = Device.open(ordinal);
         device.attach();
         try {
             requireKernelsFor(device);
+            share = share(device, part);
+            stream = stream(device, part, share);
         } catch (PaloverdeException e) {
             device.close();
             throw e;
         }
-        stream = device.stream();
         staging = new CudaStaging(device, stream, STAGING_BYTES);
         step = new CudaStep(this);
         recordings = new CudaRecordings(stream);
@@ -96,6 +101,7 @@ public final class CudaKernels extends Kernels {
         attention = new CudaAttention(this, this::module);
         head = new CudaHead(this, products);
         ranker = new CudaRanker(this, head, module("sampling").kernel("sampling_rank"));
+        proposer = new CudaProposer(this, products, module("drafting"), gather);
         indices = device.allocate(4L * MOST_ROWS);
         numbers = device.allocate(4L * MOST_ROWS);
         CudaStaging.Piece piece = staging.piece(4 * MOST_ROWS);
@@ -104,6 +110,27 @@ public final class CudaKernels extends Kernels {
         }
         piece.send(numbers, 0);
         staging.synchronize();
+    }
+
+    /** {@return the multiprocessors that are set apart for a part; null for all} */
+    private static Share share(Device device, DevicePart part) {
+        if (part.multiprocessors() == 0) {
+            return null;
+        }
+        Share.Split split = device.split(part.multiprocessors());
+        return part.role() == DevicePart.Role.DRAFT ? split.first() : split.rest();
+    }
+
+    private static Stream stream(Device device, DevicePart part, Share share) {
+        if (share != null) {
+            return device.stream(share);
+        }
+        return part.role() == DevicePart.Role.DRAFT ? device.urgentStream() : device.stream();
+    }
+
+    /** {@return how many multiprocessors kernels run on} */
+    int multiprocessors() {
+        return share == null ? device.multiprocessors() : share.multiprocessors();
     }
 
     /** @throws PaloverdeException {@code DEVICE_UNAVAILABLE} for a GPU that the kernels are not built for */
@@ -129,7 +156,8 @@ public final class CudaKernels extends Kernels {
 
     @Override
     public String description() {
-        return device.name() + " (GPU " + device.ordinal() + ", driver " + device.driver() + "), bf16";
+        String of = share == null ? "" : ", " + share.multiprocessors() + " multiprocessors";
+        return device.name() + " (GPU " + device.ordinal() + of + ", driver " + device.driver() + "), bf16";
     }
 
     /** {@return what this instance made and nobody has closed yet, in words; for tests that look for leaks} */
@@ -137,12 +165,9 @@ public final class CudaKernels extends Kernels {
         return books.stream().map(Resource::describe).sorted().toList();
     }
 
-    /** The driver knows a thread's device, and the thread that uses the kernels may be another than the last. */
-    private void attach() {
-        if (user != Thread.currentThread()) {
-            device.attach();
-            user = Thread.currentThread();
-        }
+    /** The driver knows a thread's device: one thread may use kernels of two, and kernels be used by two threads. */
+    void attach() {
+        device.attach();
     }
 
     Device device() {
@@ -183,6 +208,7 @@ public final class CudaKernels extends Kernels {
 
     /** Recordings hold addresses: whoever gives memory back says so. */
     void forgetRecordings() {
+        attach();
         recordings.forget();
     }
 
@@ -362,6 +388,36 @@ public final class CudaKernels extends Kernels {
     @Override
     public Optional<TokenChooser> chooser() {
         return Optional.of(head);
+    }
+
+    @Override
+    public Optional<TokenProposer> proposer() {
+        return Optional.of(proposer);
+    }
+
+    /**
+     * Queues steps that follow one another, which {@link #place} begins.
+     *
+     * @param last the last position in any of them
+     */
+    void chain(CudaRecordings.Key key, int last, Runnable steps) {
+        attach();
+        endUpload();
+        for (CudaRotary rotary : rotaries) {
+            rotary.reach(last);
+        }
+        try {
+            recordings.run(key, steps);
+            launches++;
+        } finally {
+            step.end();
+        }
+    }
+
+    /** Begins a step whose batch is on the GPU already, or will be. */
+    void place(Buffer at, StepBatch batch, CudaStep.Sizes sizes) {
+        step.place(at, batch, sizes);
+        attention.begin();
     }
 
     @Override
@@ -617,6 +673,15 @@ public final class CudaKernels extends Kernels {
         attention.copyPage(own(cache, CudaKvCache.class), from, to, tokens);
     }
 
+    @Override
+    public void copyPages(KvCache cache, int[] from, int[] to, int[] tokens) {
+        for (int i = 0; i < from.length; i++) {
+            Shapes.index(from[i], cache.pages(), "page");
+            Shapes.index(to[i], cache.pages(), "page");
+        }
+        proposer.copyPages(own(cache, CudaKvCache.class), from, to, tokens);
+    }
+
     private CudaTensor operand(Tensor tensor) {
         return ofKind(tensor, CudaTensor.Kind.OPERAND);
     }
@@ -648,6 +713,7 @@ public final class CudaKernels extends Kernels {
     public void close() {
         attach();
         endUpload();
+        proposer.close();
         if (!books.isEmpty()) {
             LOG.warn("closed before what they made, which is closed now: {}", unclosed());
             List.copyOf(books).forEach(Resource::close);

@@ -115,7 +115,7 @@ final class CudaProducts {
     }
 
     void launch(Form form, Arguments of) {
-        int blocks = kernels.device().multiprocessors() / form.cluster() * form.cluster();
+        int blocks = kernels.multiprocessors() / form.cluster() * form.cluster();
         kernels.launch(form.kernel(), blocks, 1, form.threads(), of);
     }
 
@@ -152,7 +152,7 @@ final class CudaProducts {
                 / form.rows()
                 * (form.rows() == WIDE ? 2 : 1)
                 * ((outputs + form.outputs() - 1L) / form.outputs());
-        int processors = kernels.device().multiprocessors();
+        int processors = kernels.multiprocessors();
         return (units + processors - 1) / processors * (form.outputs() + ROUND_OVERHEAD);
     }
 

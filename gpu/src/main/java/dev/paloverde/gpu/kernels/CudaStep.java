@@ -60,12 +60,38 @@ final class CudaStep implements AutoCloseable {
             return (starts() + sequences + 1 + 3) / 4 * 4;
         }
 
-        private int length() {
+        /** {@return how many numbers a batch of these sizes is} */
+        int length() {
             return Math.addExact(tables(), Math.multiplyExact(sequences, pages));
+        }
+
+        /**
+         * Writes a batch as it lies in memory.
+         *
+         * @param at the byte to begin with
+         */
+        void write(StepBatch batch, ByteBuffer out, int at) {
+            out.putInt(at, batch.rows());
+            out.putInt(at + 4, batch.sequences());
+            for (int row = 0; row < batch.rows(); row++) {
+                out.putInt(at + 4 * (HEADER + row), batch.tokens()[row]);
+                out.putInt(at + 4 * (positions() + row), batch.positions()[row]);
+            }
+            for (int s = 0; s <= batch.sequences(); s++) {
+                out.putInt(at + 4 * (starts() + s), batch.starts()[s]);
+            }
+            for (int s = 0; s < batch.sequences(); s++) {
+                int[] table = batch.pages()[s];
+                int from = at + 4 * (tables() + s * pages);
+                for (int page = 0; page < table.length; page++) {
+                    out.putInt(from + 4 * page, table[page]);
+                }
+            }
         }
     }
 
     private final CudaKernels kernels;
+    private Buffer own;
     private Buffer state;
     private StepBatch batch;
     private Sizes sizes;
@@ -78,33 +104,23 @@ final class CudaStep implements AutoCloseable {
     void begin(StepBatch next) {
         Sizes needed = Sizes.of(next);
         long bytes = 4L * needed.length();
-        if (state == null || state.bytes() < bytes) {
+        if (own == null || own.bytes() < bytes) {
             kernels.forgetRecordings();
-            if (state != null) {
+            if (own != null) {
                 kernels.staging().synchronize();
-                state.close();
+                own.close();
             }
-            state = kernels.device().allocate(Math.max(1 << 20, 2 * bytes));
+            own = kernels.device().allocate(Math.max(1 << 20, 2 * bytes));
         }
         CudaStaging.Piece piece = kernels.staging().piece((int) bytes);
-        ByteBuffer out = piece.bytes();
-        out.putInt(0, next.rows());
-        out.putInt(4, next.sequences());
-        for (int row = 0; row < next.rows(); row++) {
-            out.putInt(4 * (HEADER + row), next.tokens()[row]);
-            out.putInt(4 * (needed.positions() + row), next.positions()[row]);
-        }
-        for (int s = 0; s <= next.sequences(); s++) {
-            out.putInt(4 * (needed.starts() + s), next.starts()[s]);
-        }
-        for (int s = 0; s < next.sequences(); s++) {
-            int[] pages = next.pages()[s];
-            int table = 4 * (needed.tables() + s * needed.pages());
-            for (int page = 0; page < pages.length; page++) {
-                out.putInt(table + 4 * page, pages[page]);
-            }
-        }
-        piece.send(state, 0);
+        needed.write(next, piece.bytes(), 0);
+        piece.send(own, 0);
+        place(own, next, needed);
+    }
+
+    /** Makes a batch the current one that lies on the GPU already, or will when it is needed. */
+    void place(Buffer at, StepBatch next, Sizes needed) {
+        state = at;
         batch = next;
         sizes = needed;
     }
@@ -154,8 +170,8 @@ final class CudaStep implements AutoCloseable {
 
     @Override
     public void close() {
-        if (state != null) {
-            state.close();
+        if (own != null) {
+            own.close();
         }
     }
 }

@@ -111,6 +111,7 @@ final class CudaTensor extends Resource implements Tensor {
     @Override
     public float[] read(int row) {
         ensureOpen();
+        kernels.attach();
         Shapes.index(row, rows, "row");
         if (mirrored != kernels.launches() || mirror.length < rows * columns) {
             if (mirror == null || mirror.length < rows * columns) {
@@ -144,6 +145,7 @@ final class CudaTensor extends Resource implements Tensor {
     @Override
     public void write(int row, float[] source) {
         ensureOpen();
+        kernels.attach();
         Shapes.index(row, rows, "row");
         Shapes.same(source.length, columns, "numbers given for a row", "columns of the tensor");
         CudaStaging.Piece piece = kernels.staging().piece(columns * kind.bytes);

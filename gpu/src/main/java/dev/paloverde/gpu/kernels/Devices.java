@@ -32,17 +32,34 @@ public final class Devices {
      *     where the device asked for is not there
      */
     public static Kernels open(String device, int threads) {
+        return open(device, threads, DevicePart.WHOLE);
+    }
+
+    /**
+     * As {@link #open(String, int)}, on a part of a GPU. The CPU has threads to share out instead.
+     *
+     * @param part which
+     * @throws PaloverdeException {@code INVALID_OPTION} for a part of what is no GPU, or of more multiprocessors than there
+     *     are; {@code DEVICE_UNAVAILABLE} where the driver cannot share them out
+     */
+    public static Kernels open(String device, int threads, DevicePart part) {
         if (threads < 1) {
             throw new PaloverdeException(
                     ErrorCode.INVALID_OPTION, "threads is " + threads + "; give at least 1 for the CPU kernels");
         }
+        if (device.equals("auto")) {
+            return openBest(threads, part);
+        }
         if (device.equals("cpu")) {
+            if (part.multiprocessors() > 0) {
+                throw new PaloverdeException(
+                        ErrorCode.INVALID_OPTION,
+                        "draft-multiprocessors is " + part.multiprocessors()
+                                + " and device cpu, which has none; set it to 0");
+            }
             return openCpu(threads);
         }
-        if (device.equals("auto")) {
-            return openBest(threads);
-        }
-        return new CudaKernels(ordinal(device));
+        return new CudaKernels(ordinal(device), part);
     }
 
     /**
@@ -105,10 +122,10 @@ public final class Devices {
         return matcher.group(1) == null ? 0 : Integer.parseInt(matcher.group(1));
     }
 
-    private static Kernels openBest(int threads) {
+    private static Kernels openBest(int threads, DevicePart part) {
         Optional<String> obstacle = obstacle();
         if (obstacle.isEmpty()) {
-            return new CudaKernels(0);
+            return new CudaKernels(0, part);
         }
         sayOnce(obstacle.orElseThrow());
         return openCpu(threads);

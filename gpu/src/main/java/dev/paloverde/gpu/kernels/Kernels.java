@@ -114,6 +114,11 @@ public abstract class Kernels implements AutoCloseable {
         return Optional.empty();
     }
 
+    /** {@return how a draft model runs on by itself; empty where it goes step by step, with logits on the host} */
+    public Optional<TokenProposer> proposer() {
+        return Optional.empty();
+    }
+
     /**
      * Runs the operations of one step over a batch. A device may record what {@code operations} asks for and replay the
      * record for a later batch under an equal key: so equal keys mean the same operations on the same objects, whatever the
@@ -213,6 +218,13 @@ public abstract class Kernels implements AutoCloseable {
 
     /** Copies the first {@code tokens} positions of a page, all layers, to another page of the same cache. */
     public abstract void copyPage(KvCache cache, int from, int to, int tokens);
+
+    /** {@link #copyPage}s, of pages of which none is both copied from and to. */
+    public void copyPages(KvCache cache, int[] from, int[] to, int[] tokens) {
+        for (int i = 0; i < from.length; i++) {
+            copyPage(cache, from[i], to[i], tokens[i]);
+        }
+    }
 
     @Override
     public abstract void close();

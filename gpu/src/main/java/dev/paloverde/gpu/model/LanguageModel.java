@@ -5,6 +5,7 @@ import dev.paloverde.gpu.kernels.KvLayout;
 import dev.paloverde.gpu.kernels.Matrix;
 import dev.paloverde.gpu.kernels.StepBatch;
 import dev.paloverde.gpu.kernels.Tensor;
+import dev.paloverde.gpu.kernels.TokenProposer;
 
 /** A decoder-only language model on a device. Confined to one thread at a time; the caller closes it. */
 public interface LanguageModel extends AutoCloseable {
@@ -27,6 +28,15 @@ public interface LanguageModel extends AutoCloseable {
      * @return [rows, hidden] after the final norm; owned by the model, valid until the next step
      */
     Tensor forward(StepBatch batch, KvCache cache);
+
+    /**
+     * Extends sequences by the tokens that are chosen after them, on kernels that have a {@link TokenProposer}. Steps as
+     * {@link #forward}'s, with at most {@code stepRows} rows each.
+     *
+     * @param chain what to begin with, and how far to go
+     * @param tokens [steps * sequences] out, as in {@link TokenProposer#extend}
+     */
+    void extend(TokenProposer.Chain chain, KvCache cache, int[] tokens);
 
     /**
      * Makes room for steps of up to this many rows.

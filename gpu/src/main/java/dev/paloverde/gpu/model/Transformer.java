@@ -13,6 +13,7 @@ import dev.paloverde.gpu.kernels.Matrix;
 import dev.paloverde.gpu.kernels.Rotary;
 import dev.paloverde.gpu.kernels.StepBatch;
 import dev.paloverde.gpu.kernels.Tensor;
+import dev.paloverde.gpu.kernels.TokenProposer;
 import dev.paloverde.gpu.kernels.Weights;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
@@ -97,15 +98,37 @@ final class Transformer implements LanguageModel {
 
     @Override
     public Tensor forward(StepBatch batch, KvCache cache) {
+        requireReserved(batch);
+        activations.resize(batch.rows());
+        kernels.step(List.of(activations, cache), batch, () -> run(batch, cache));
+        return activations.normed;
+    }
+
+    @Override
+    public void extend(TokenProposer.Chain chain, KvCache cache, int[] tokens) {
+        requireReserved(chain.batch());
+        TokenProposer proposer = kernels.proposer()
+                .orElseThrow(() -> new PaloverdeException(
+                        ErrorCode.INTERNAL, "chains of steps on " + kernels.description() + "; go step by step"));
+        proposer.extend(
+                List.of(activations, cache),
+                chain,
+                head,
+                batch -> {
+                    activations.resize(batch.rows());
+                    run(batch, cache);
+                    return activations.normed;
+                },
+                tokens);
+    }
+
+    private void requireReserved(StepBatch batch) {
         if (activations == null || batch.rows() > activations.residual.capacity()) {
             throw new PaloverdeException(
                     ErrorCode.INTERNAL,
                     "a step of %d rows was asked for and room reserved for %d"
                             .formatted(batch.rows(), activations == null ? 0 : activations.residual.capacity()));
         }
-        activations.resize(batch.rows());
-        kernels.step(List.of(activations, cache), batch, () -> run(batch, cache));
-        return activations.normed;
     }
 
     private void run(StepBatch batch, KvCache cache) {

@@ -7,7 +7,6 @@ import java.util.List;
 import java.util.Map;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
-import org.junit.jupiter.params.provider.ValueSource;
 
 /** Every branch is what a draft of its own would be, of the same tokens and without a cache. */
 class AheadDraftTest {
@@ -38,12 +37,22 @@ class AheadDraftTest {
     }
 
     @ParameterizedTest
-    @CsvSource({"1, 0", "2, 1", "3, 0.7", "4, 1.2", "5, 1", "16, 1"})
-    void everyBranchIsASerialDraftOfItsTokens(int pageTokens, float temperature) {
-        Sampling sampling = new Sampling(100, temperature, 0, 1, 0, 1.3f, List.of(), true, 3);
+    @CsvSource({
+        "1, 0, 1.3, false",
+        "2, 1, 1.3, true",
+        "3, 0.7, 1, true",
+        "4, 1.2, 1.3, false",
+        "5, 1, 1, false",
+        "16, 1, 1, true",
+        "2, 0, 1, true"
+    })
+    void everyBranchIsASerialDraftOfItsTokens(int pageTokens, float temperature, float penalty, boolean proposing) {
+        Sampling sampling = new Sampling(100, temperature, 0, 1, 0, penalty, List.of(), true, 3);
         GenerationSequence sequence = sequence(sampling, pageTokens);
         ScratchPages scratch = new ScratchPages(PAGES, 200, pageTokens);
-        LoadedModel loaded = HashModel.loaded(new HashModel(200), new HashModel(200), NOISE);
+        LoadedModel loaded = proposing
+                ? HashModel.proposing(new HashModel(200), new HashModel(200), NOISE)
+                : HashModel.loaded(new HashModel(200), new HashModel(200), NOISE);
         int[] fanOut = {5, 3, 0, 4};
         int checked = 0;
         // steps of few rows, so that branches are cut into several
@@ -121,11 +130,13 @@ class AheadDraftTest {
 
     /** What is known before the drafting begins leaves one branch to draft. */
     @ParameterizedTest
-    @ValueSource(ints = {0, 1, 2})
-    void onlyWhatCanStillComeIsDrafted(int accepted) {
+    @CsvSource({"0, false", "1, false", "2, false", "0, true", "1, true", "2, true"})
+    void onlyWhatCanStillComeIsDrafted(int accepted, boolean proposing) {
         Sampling sampling = new Sampling(100, 1, 0, 1, 0, 1, List.of(), true, 3);
         GenerationSequence sequence = sequence(sampling, 4);
-        LoadedModel loaded = HashModel.loaded(new HashModel(200), new HashModel(200), NOISE);
+        LoadedModel loaded = proposing
+                ? HashModel.proposing(new HashModel(200), new HashModel(200), NOISE)
+                : HashModel.loaded(new HashModel(200), new HashModel(200), NOISE);
         int[] prefix = concat(PROMPT, Arrays.copyOf(PROPOSED, accepted));
         int[] candidates = new int[3];
         sampler.candidates(

@@ -250,6 +250,15 @@ class EngineRegistryTest {
                 .hasMessageContaining("token 7 is 'v7' there and 'w7' here")
                 .hasMessageContaining("drafter=lookup");
         assertThatThrownBy(() -> spec(model).with(speculation)).hasMessageContaining("there is no draft-model");
+        Speculation first = Speculation.of(Speculation.Strategy.SPECULATIVE, Speculation.Drafting.MODEL);
+        assertThatThrownBy(() -> spec(model).with(first, new DraftSpec(model, "", 8)))
+                .hasMessageContaining("set strategy=ssd, or 0");
+        assertThatThrownBy(() -> new DraftSpec(model, "cuda:1", 8)).hasMessageContaining("set one of the two");
+        Speculation ahead = Speculation.of(Speculation.Strategy.SSD, Speculation.Drafting.MODEL);
+        assertThatThrownBy(() -> registry.acquire(spec(model).with(ahead, new DraftSpec(model, "", 8)), null))
+                .hasMessageContaining("draft-multiprocessors is 8 and device cpu");
+        assertThatThrownBy(() -> registry.acquire(spec(model).with(ahead, new DraftSpec(model, "tpu", 0)), null))
+                .hasMessageContaining("device is \"tpu\"");
         registry.closeIdle();
     }
 }

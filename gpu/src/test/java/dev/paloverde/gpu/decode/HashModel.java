@@ -16,17 +16,21 @@ import dev.paloverde.gpu.kernels.StepBatch;
 import dev.paloverde.gpu.kernels.Tensor;
 import dev.paloverde.gpu.kernels.TokenChooser;
 import dev.paloverde.gpu.kernels.TokenRanker;
+import dev.paloverde.gpu.kernels.TokenProposer;
 import dev.paloverde.gpu.kernels.Weights;
 import dev.paloverde.gpu.model.LanguageModel;
 import dev.paloverde.gpu.model.Tokenizer;
 import java.io.ByteArrayOutputStream;
 import java.nio.charset.StandardCharsets;
 import java.util.Arrays;
+import java.util.Comparator;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Optional;
 import java.util.Set;
 import java.util.concurrent.CountDownLatch;
+import java.util.function.Function;
+import java.util.stream.IntStream;
 
 /**
  * A language model whose logits are a hash of all tokens before, read back through the block table from the cache that
@@ -52,6 +56,8 @@ class HashModel implements LanguageModel {
 
     /** What the device chose last, for steps that refer to it. */
     private int[] chosen = {};
+
+    private TokenProposer proposer;
     /** Steps wait for it, if there is one. */
     volatile CountDownLatch gate;
 
@@ -110,6 +116,25 @@ class HashModel implements LanguageModel {
                 new ByteTokenizer(),
                 new int[] {END},
                 new LoadedDraft(new HashKernels(noise), draft));
+    }
+
+    /** As {@link #loaded(HashModel, HashModel, float)}, with a draft model that runs on by itself. */
+    static LoadedModel proposing(HashModel model, HashModel draft, float noise) {
+        return proposing(loaded(model), draft, noise);
+    }
+
+    /** With a draft model that runs on by itself. */
+    static LoadedModel proposing(LoadedModel alone, HashModel draft, float noise) {
+        HashKernels kernels = new HashKernels(noise) {
+            @Override
+            public Optional<TokenProposer> proposer() {
+                return Optional.of(new HashProposer(this));
+            }
+        };
+        draft.proposer = new HashProposer(kernels);
+        draft.breaks = false;
+        return new LoadedModel(
+                alone.kernels(), alone.model(), alone.tokenizer(), alone.endTokens(), new LoadedDraft(kernels, draft));
     }
 
     static long extend(long hash, int token) {
@@ -225,6 +250,11 @@ class HashModel implements LanguageModel {
             }
         }
         return hidden;
+    }
+
+    @Override
+    public void extend(TokenProposer.Chain chain, KvCache cache, int[] tokens) {
+        proposer.extend(this, chain, head(), batch -> forward(batch, cache), tokens);
     }
 
     private void await() {
@@ -443,17 +473,7 @@ class HashModel implements LanguageModel {
                 int from = row * VOCABULARY;
                 double best = Double.NEGATIVE_INFINITY;
                 for (int token = 0; token < VOCABULARY; token++) {
-                    float temperature = draws.temperatures()[row];
-                    double value = temperature == 0
-                            ? logits[from + token]
-                            : logits[from + token] / (double) temperature
-                                    + RowNoise.gumbel(Philox.bits(
-                                            token,
-                                            draws.positions()[row],
-                                            draws.purpose(),
-                                            draws.streams()[row],
-                                            draws.keys0()[row],
-                                            draws.keys1()[row]));
+                    double value = value(logits, from, draws, row, token);
                     if (value > best) {
                         best = value;
                         tokens[row] = token;
@@ -503,6 +523,83 @@ class HashModel implements LanguageModel {
             @Override
             public void close() {
                 there = false;
+            }
+        }
+
+        static double value(float[] logits, int from, Draws draws, int row, int token) {
+            float temperature = draws.temperatures()[row];
+            return temperature == 0
+                    ? logits[from + token]
+                    : logits[from + token] / (double) temperature
+                            + RowNoise.gumbel(Philox.bits(
+                                    token,
+                                    draws.positions()[row],
+                                    draws.purpose(),
+                                    draws.streams()[row],
+                                    draws.keys0()[row],
+                                    draws.keys1()[row]));
+        }
+    }
+
+    /** Says what {@link TokenProposer} says, in the plainest way: step by step, with all logits. */
+    private record HashProposer(HashKernels kernels) implements TokenProposer {
+        @Override
+        public int candidateRows() {
+            return 3;
+        }
+
+        @Override
+        public int chainSequences() {
+            return 4;
+        }
+
+        @Override
+        public void candidates(Tensor hidden, Matrix head, TokenChooser.Draws draws, int count, int[] tokens) {
+            float[] logits = new float[hidden.rows() * VOCABULARY];
+            kernels.logits(hidden, head, logits);
+            for (int row = 0; row < hidden.rows(); row++) {
+                int from = row * VOCABULARY;
+                int of = row;
+                boolean numbers = !Float.isNaN(logits[from + 7]);
+                int[] ranked = IntStream.range(0, VOCABULARY)
+                        .boxed()
+                        .sorted(Comparator.comparingDouble(token -> -HashChooser.value(logits, from, draws, of, token)))
+                        .mapToInt(token -> numbers ? token : -1)
+                        .toArray();
+                System.arraycopy(ranked, 0, tokens, row * count, count);
+            }
+        }
+
+        @Override
+        public void extend(Object key, Chain chain, Matrix head, Function<StepBatch, Tensor> model, int[] tokens) {
+            StepBatch batch = chain.batch();
+            int sequences = batch.sequences();
+            TokenChooser.Draws draws = chain.draws();
+            for (int step = 0; step < chain.steps(); step++) {
+                Tensor hidden = model.apply(batch);
+                Tensor ends = new HashTensor(sequences, hidden.columns());
+                ends.resize(sequences);
+                int[] starts = new int[sequences + 1];
+                int[] next = new int[sequences];
+                int[] positions = new int[sequences];
+                for (int s = 0; s < sequences; s++) {
+                    int row = batch.starts()[s + 1] - 1;
+                    ends.write(s, hidden.read(row));
+                    starts[s + 1] = s + 1;
+                    next[s] = batch.tokens()[row];
+                    positions[s] = batch.positions()[row];
+                }
+                int[] best = new int[sequences];
+                candidates(ends, head, draws, 1, best);
+                for (int s = 0; s < sequences; s++) {
+                    tokens[step * sequences + s] = best[s];
+                    if (positions[s] < chain.last()[s]) {
+                        next[s] = best[s] < 0 ? 0 : best[s];
+                        positions[s]++;
+                        draws.positions()[s]++;
+                    }
+                }
+                batch = new StepBatch(next, positions, starts, batch.pages());
             }
         }
     }

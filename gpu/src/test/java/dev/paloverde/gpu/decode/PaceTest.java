@@ -4,6 +4,8 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import java.util.Random;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 
 /** By measured costs alone the right choice is found, for each size of the batch, and again when costs change. */
 class PaceTest {
@@ -24,7 +26,7 @@ class PaceTest {
         }
 
         void round(Pace pace, int sequences) {
-            int proposed = pace.choose(sequences);
+            int proposed = pace.choose(sequences).tokens();
             int chosen = 0;
             for (int i = 0; i < sequences; i++) {
                 int accepted = 0;
@@ -83,13 +85,46 @@ class PaceTest {
         assertThat(new Device(0.95).nanosPerToken(pace, 1, 1000)).isLessThan(400);
     }
 
+    /** What runs beside the target slows it down by a half, or by a twentieth; drafting in its stead takes a fifth. */
+    @ParameterizedTest
+    @CsvSource({"1500, false", "1050, true"})
+    void draftingAheadHasToPayToo(long besideNanos, boolean pays) {
+        Pace pace = Pace.of(Speculation.of(Speculation.Strategy.SSD, Speculation.Drafting.MODEL)
+                .tokens(TOKENS));
+        int ahead = 0;
+        int rounds = 3000;
+        for (int round = 0; round < rounds; round++) {
+            Pace.Choice choice = pace.choose(2);
+            long draft = choice.ahead() ? 0 : 33 * choice.tokens();
+            pace.measured(2, 2 * (1 + choice.tokens() / 2), draft + (choice.ahead() ? besideNanos : 1000));
+            ahead += choice.ahead() ? 1 : 0;
+        }
+        assertThat(ahead > 0.9 * rounds).isEqualTo(pays);
+        assertThat(ahead < 0.1 * rounds).isNotEqualTo(pays);
+    }
+
+    /** A device that records a step when it comes the second time, and again for other sizes. */
+    @Test
+    void whatHappensOnceDoesNotDecide() {
+        Pace pace = Pace.of(SPECULATION);
+        int[] seen = new int[TOKENS + 1];
+        int best = 0;
+        for (int round = 0; round < 400; round++) {
+            int tokens = pace.choose(1).tokens();
+            boolean once = ++seen[tokens] == 2 || seen[tokens] == 5;
+            pace.measured(1, 1 + tokens * 2 / 3, once ? 30_000 : 1000 + 80 * tokens);
+            best += tokens == TOKENS ? 1 : 0;
+        }
+        assertThat(best).isGreaterThan(340);
+    }
+
     @Test
     void alwaysMeansAlwaysAndRejectionLeavesNoChoice() {
         Pace always = Pace.of(SPECULATION.pace(Speculation.Pace.ALWAYS));
         Pace rejection = Pace.of(SPECULATION.rejection(1));
         for (int round = 0; round < 300; round++) {
-            assertThat(always.choose(5)).isEqualTo(TOKENS);
-            assertThat(rejection.choose(5)).isEqualTo(TOKENS);
+            assertThat(always.choose(5).tokens()).isEqualTo(TOKENS);
+            assertThat(rejection.choose(5).tokens()).isEqualTo(TOKENS);
             always.measured(5, 5, 1_000_000);
             rejection.measured(5, 5, 1_000_000);
         }

@@ -27,7 +27,12 @@ import org.junit.jupiter.params.provider.EnumSource;
 class SpeculationTest {
     private static final int CONTEXT = 48;
 
-    record Setup(Speculation speculation, float noise, EngineOptions options) {}
+    /** @param proposing whether the draft model runs on by itself */
+    record Setup(Speculation speculation, float noise, EngineOptions options, boolean proposing) {
+        Setup(Speculation speculation, float noise, EngineOptions options) {
+            this(speculation, noise, options, false);
+        }
+    }
 
     @Provide
     Arbitrary<Setup> setups() {
@@ -58,14 +63,17 @@ class SpeculationTest {
                         pageTokens,
                         32L * pageTokens * ((positions + pageTokens - 1) / pageTokens + 1),
                         1 << 20));
-        return Combinators.combine(speculations, Arbitraries.of(0f, 0.3f, 1f, 4f, 1000f), options)
+        return Combinators.combine(
+                        speculations, Arbitraries.of(0f, 0.3f, 1f, 4f, 1000f), options, Arbitraries.of(true, false))
                 .as(Setup::new);
     }
 
     private static BatchingEngine start(Setup setup, HashModel model) {
         return BatchingEngine.start(
                         "test",
-                        () -> HashModel.loaded(model, new HashModel(CONTEXT), setup.noise),
+                        () -> setup.proposing
+                                ? HashModel.proposing(model, new HashModel(CONTEXT), setup.noise)
+                                : HashModel.loaded(model, new HashModel(CONTEXT), setup.noise),
                         setup.options,
                         setup.speculation)
                 .join();
@@ -157,8 +165,15 @@ class SpeculationTest {
 
     /** Every proposal is what the draft model says about this prefix, whatever was rejected or computed again before. */
     @ParameterizedTest
-    @CsvSource({"SPECULATIVE, 0.3", "SPECULATIVE, 1", "SPECULATIVE, 3", "SSD, 0.3", "SSD, 1", "SSD, 3"})
-    void proposalsAreThoseOfADraftWithoutACache(Speculation.Strategy strategy, float noise) {
+    @CsvSource({
+        "SPECULATIVE, 0.3, false",
+        "SPECULATIVE, 1, true",
+        "SPECULATIVE, 3, false",
+        "SSD, 0.3, true",
+        "SSD, 1, false",
+        "SSD, 3, true"
+    })
+    void proposalsAreThoseOfADraftWithoutACache(Speculation.Strategy strategy, float noise, boolean proposing) {
         int tokens = 4;
         Speculation speculation = Speculation.of(strategy, Speculation.Drafting.MODEL)
                 .tokens(tokens)
@@ -169,7 +184,7 @@ class SpeculationTest {
         // one request at a time, since a batch may leave no room for all proposals; prefills of the draft come in
         // chunks
         EngineOptions options = new EngineOptions(3, 7, 3, 1 << 16, 1 << 20);
-        try (BatchingEngine engine = start(new Setup(speculation, noise, options), new HashModel(CONTEXT))) {
+        try (BatchingEngine engine = start(new Setup(speculation, noise, options, proposing), new HashModel(CONTEXT))) {
             for (int i = 0; i < 30; i++) {
                 GenerationRequest request = new GenerationRequest(
                         RowKey.of(i),

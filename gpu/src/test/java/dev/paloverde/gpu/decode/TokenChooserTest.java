@@ -20,9 +20,11 @@ import net.jqwik.api.constraints.IntRange;
 class TokenChooserTest {
     private static final int CONTEXT = 200;
 
-    @Property(tries = 60, shrinking = ShrinkingMode.OFF)
+    @Property(tries = 120, shrinking = ShrinkingMode.OFF)
     void choosesWhatTheHostChooses(
-            @ForAll @IntRange(min = 1, max = 20) int sequences, @ForAll boolean speculative, @ForAll long seed) {
+            @ForAll @IntRange(min = 1, max = 20) int sequences,
+            @ForAll @IntRange(max = 4) int strategy,
+            @ForAll long seed) {
         Random random = new Random(seed);
         List<GenerationRequest> requests = new ArrayList<>();
         for (int i = 0; i < 25; i++) {
@@ -43,19 +45,33 @@ class TokenChooserTest {
         // few tokens of memory: the texts repeat themselves, and a lookup foresees them
         int memory = random.nextBoolean() ? 2 : CONTEXT;
         EngineOptions options = new EngineOptions(sequences, 64, 16, 1 << 18, 1 << 20);
-        Speculation speculation = speculative
-                ? Speculation.of(Speculation.Strategy.SPECULATIVE, Speculation.Drafting.LOOKUP)
-                        .pace(Speculation.Pace.ALWAYS)
-                : Speculation.none();
+        Speculation speculation =
+                speculation(strategy).pace(random.nextBoolean() ? Speculation.Pace.ALWAYS : Speculation.Pace.MEASURED);
         List<Generation> host =
                 run(HashModel::loaded, new HashModel(CONTEXT, memory), options, Speculation.none(), requests);
-        List<Generation> device =
-                run(HashModel::choosing, new HashModel(CONTEXT, memory), options, speculation, requests);
+        List<Generation> device = run(
+                model -> speculation.needsDraftModel()
+                        ? HashModel.proposing(HashModel.choosing(model), new HashModel(CONTEXT, memory), 1)
+                        : HashModel.choosing(model),
+                new HashModel(CONTEXT, memory),
+                options,
+                speculation,
+                requests);
         for (int i = 0; i < requests.size(); i++) {
             assertThat(device.get(i).tokens()).isEqualTo(host.get(i).tokens());
             assertThat(device.get(i).finish()).isEqualTo(host.get(i).finish());
             assertThat(device.get(i).logProbability()).isCloseTo(host.get(i).logProbability(), within(1e-4));
         }
+    }
+
+    private static Speculation speculation(int strategy) {
+        return switch (strategy) {
+            case 0 -> Speculation.none();
+            case 1 -> Speculation.of(Speculation.Strategy.SPECULATIVE, Speculation.Drafting.LOOKUP);
+            case 2 -> Speculation.of(Speculation.Strategy.SPECULATIVE, Speculation.Drafting.MODEL);
+            case 3 -> Speculation.of(Speculation.Strategy.SSD, Speculation.Drafting.MODEL);
+            default -> Speculation.of(Speculation.Strategy.SSD, Speculation.Drafting.BOTH);
+        };
     }
 
     private static List<Generation> run(

@@ -11,6 +11,7 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
@@ -47,6 +48,32 @@ class NativeLibrariesTest {
                 printf("\\n");
                 fflush(stdout);
                 return CUDA_SUCCESS;
+            }
+            CUresult CUDAAPI cuDeviceGet(CUdevice *device, int ordinal) { *device = 100 + ordinal; return CUDA_SUCCESS; }
+            CUresult CUDAAPI cuDeviceGetDevResource(CUdevice device, CUdevResource *all, CUdevResourceType type) {
+                all->type = type;
+                all->sm.smCount = 132;
+                return device == 101 ? CUDA_SUCCESS : CUDA_ERROR_INVALID_DEVICE;
+            }
+            CUresult CUDAAPI cuDevSmResourceSplitByCount(CUdevResource *groups, unsigned int *count,
+                    const CUdevResource *all, CUdevResource *rest, unsigned int flags, unsigned int least) {
+                if (*count != 1 || flags != 0 || all->type != CU_DEV_RESOURCE_TYPE_SM) return CUDA_ERROR_INVALID_VALUE;
+                groups[0].type = rest->type = CU_DEV_RESOURCE_TYPE_SM;
+                groups[0].sm.smCount = (least + 7) / 8 * 8;
+                rest->sm.smCount = all->sm.smCount - groups[0].sm.smCount;
+                return CUDA_SUCCESS;
+            }
+            CUresult CUDAAPI cuDevResourceGenerateDesc(CUdevResourceDesc *d, CUdevResource *parts, unsigned int count) {
+                *d = (CUdevResourceDesc)(size_t)(parts[0].sm.smCount + 1000 * count);
+                return CUDA_SUCCESS;
+            }
+            CUresult CUDAAPI cuGreenCtxCreate(CUgreenCtx *context, CUdevResourceDesc d, CUdevice device, unsigned int f) {
+                *context = (CUgreenCtx)((size_t)d + 100000);
+                return f == CU_GREEN_CTX_DEFAULT_STREAM ? CUDA_SUCCESS : CUDA_ERROR_INVALID_VALUE;
+            }
+            CUresult CUDAAPI cuGreenCtxStreamCreate(CUstream *stream, CUgreenCtx context, unsigned int flags, int priority) {
+                *stream = (CUstream)((size_t)context + 1000000 * priority);
+                return flags == CU_STREAM_NON_BLOCKING ? CUDA_SUCCESS : CUDA_ERROR_INVALID_VALUE;
             }
             CUresult CUDAAPI cuFuncGetParamInfo(CUfunction f, size_t index, size_t *offset, size_t *size) {
                 const size_t parameters = (size_t)f;
@@ -94,6 +121,16 @@ class NativeLibrariesTest {
                     System.out.println(NativeLauncher.launchKernel(0xabc, 8, 1, 1, 5, 6, 0xdef, address, 8, true));
                     for (long parameters = 0; parameters < 3; parameters++) {
                         System.out.println("parameters " + NativeLauncher.parameterBytes(parameters));
+                    }
+                }
+                case "share" -> {
+                    Driver.find();
+                    Launcher.choose();
+                    long[] parts = new long[4];
+                    System.out.println(NativeLauncher.share(1, 12, parts) + " " + Arrays.toString(parts));
+                    dev.paloverde.gpu.device.Stream.Handle handle = new dev.paloverde.gpu.device.Stream.Handle();
+                    if (parts[0] != 0) {
+                        System.out.println(NativeLauncher.shareStream(parts[2], 3, handle) + " " + handle.address());
                     }
                 }
                 default -> throw new IllegalArgumentException(arguments[0]);
@@ -198,6 +235,26 @@ class NativeLibrariesTest {
                         "parameters 0",
                         "parameters 24",
                         "parameters -1");
+    }
+
+    /** As launch.c declares the parts of a GPU, against NVIDIA's header. */
+    @Test
+    void theDriverUnderstandsHowWeShareOutAGpu() throws Exception {
+        assumeTrue(Files.exists(CUDA.resolve("cuda.h")), "needs cuda.h");
+        assertThat(Commands.outcome(start("share", driver(TALKING_DRIVER), List.of()))
+                        .output()
+                        .lines())
+                .containsExactly("0 [101016, 16, 101116, 116]", "0 3101116");
+    }
+
+    @Test
+    void aDriverWithoutGreenContextsSaysSo() throws Exception {
+        String old = TALKING_DRIVER.replace("cuGreenCtxStreamCreate", "cuSomethingElse");
+        assumeTrue(Files.exists(CUDA.resolve("cuda.h")), "needs cuda.h");
+        assertThat(Commands.outcome(start("share", driver(old), List.of()))
+                        .output()
+                        .lines())
+                .containsExactly("801 [0, 0, 0, 0]");
     }
 
     private Path driver(String source) throws Exception {

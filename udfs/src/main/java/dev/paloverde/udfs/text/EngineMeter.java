@@ -4,8 +4,10 @@ import dev.paloverde.gpu.decode.Engine;
 import dev.paloverde.gpu.decode.EngineMetrics;
 import dev.paloverde.gpu.decode.EngineSpec;
 import dev.paloverde.gpu.decode.SpeculationMetrics;
+import dev.paloverde.gpu.decode.SpeculationRound;
 import dev.paloverde.udfs.arrow.BatchContext;
 import dev.paloverde.udfs.arrow.BatchCounter;
+import java.util.List;
 import java.util.concurrent.ConcurrentHashMap;
 
 /**
@@ -18,6 +20,7 @@ final class EngineMeter {
 
     private EngineMetrics counted;
     private SpeculationMetrics speculated;
+    private long lastRound = Long.MIN_VALUE;
 
     private EngineMeter(EngineMetrics counted, SpeculationMetrics speculated) {
         this.counted = counted;
@@ -31,6 +34,15 @@ final class EngineMeter {
     /** Leaves uncounted what the engine has done so far, because it was for no task's rows. */
     synchronized void forget(Engine engine) {
         counted = engine.metrics();
+    }
+
+    /** {@return the rounds of an engine that nobody has asked for, of the last some thousands} */
+    synchronized List<SpeculationRound> newRounds(Engine engine) {
+        List<SpeculationRound> rounds = engine.speculationRounds().stream()
+                .filter(round -> round.end() > lastRound)
+                .toList();
+        lastRound = rounds.stream().mapToLong(SpeculationRound::end).max().orElse(lastRound);
+        return rounds;
     }
 
     /** Counts what the engine has done and no task has counted. */

@@ -6,9 +6,12 @@ import dev.paloverde.gpu.decode.EngineOptions;
 import dev.paloverde.gpu.decode.EngineSpec;
 import dev.paloverde.gpu.decode.Engines;
 import dev.paloverde.gpu.decode.SharedEngine;
+import dev.paloverde.gpu.decode.SpeculationRound;
 import dev.paloverde.udfs.Operation;
 import dev.paloverde.udfs.Settings;
 import dev.paloverde.udfs.arrow.BatchContext;
+import java.util.ArrayList;
+import java.util.List;
 
 /** A task's hold on the executor's engine. */
 final class TextEngine implements AutoCloseable {
@@ -17,8 +20,11 @@ final class TextEngine implements AutoCloseable {
     private final EngineMeter meter;
     private final Feeders feeders;
     private final int places;
+    private final String roundDirectory;
+    private final List<SpeculationRound> rounds = new ArrayList<>();
 
-    private TextEngine(SharedEngine shared, EngineSpec spec) {
+    private TextEngine(SharedEngine shared, EngineSpec spec, String roundDirectory) {
+        this.roundDirectory = roundDirectory;
         this.shared = shared;
         this.engine = shared.engine();
         this.meter = EngineMeter.of(spec, engine);
@@ -47,7 +53,10 @@ final class TextEngine implements AutoCloseable {
                 settings.speculation(),
                 TextModel.draft(settings));
         String fingerprint = settings.value(Settings.MODEL_FINGERPRINT);
-        return new TextEngine(fingerprint.isEmpty() ? Engines.acquire(spec) : Engines.acquire(spec, fingerprint), spec);
+        return new TextEngine(
+                fingerprint.isEmpty() ? Engines.acquire(spec) : Engines.acquire(spec, fingerprint),
+                spec,
+                settings.value(Settings.SPECULATION_ROUNDS));
     }
 
     Engine engine() {
@@ -82,10 +91,18 @@ final class TextEngine implements AutoCloseable {
 
     void count(BatchContext context) {
         meter.count(engine, places, context);
+        if (!roundDirectory.isEmpty()) {
+            rounds.addAll(meter.newRounds(engine));
+        }
     }
 
     @Override
     public void close() {
-        shared.close();
+        try {
+            RoundLog.write(roundDirectory, TextModel.executor(), rounds, TextModel.hadoop());
+            rounds.clear();
+        } finally {
+            shared.close();
+        }
     }
 }

@@ -2,6 +2,7 @@ package dev.paloverde.udfs.text;
 
 import dev.paloverde.gpu.ErrorCode;
 import dev.paloverde.gpu.PaloverdeException;
+import dev.paloverde.gpu.decode.DraftSpec;
 import dev.paloverde.gpu.decode.Receipt;
 import dev.paloverde.gpu.kernels.Devices;
 import dev.paloverde.gpu.model.ModelDirectory;
@@ -44,9 +45,12 @@ public record TextModel(ModelDirectory directory) {
     }
 
     /** {@return the local directory of the draft model of some settings, if they ask for one} */
-    static Optional<Path> draft(Settings settings) {
+    static Optional<DraftSpec> draft(Settings settings) {
         return settings.speculation().needsDraftModel()
-                ? Optional.of(find(settings, Settings.DRAFT_MODEL))
+                ? Optional.of(new DraftSpec(
+                        find(settings, Settings.DRAFT_MODEL),
+                        settings.value(Settings.DRAFT_DEVICE),
+                        settings.value(Settings.DRAFT_MULTIPROCESSORS)))
                 : Optional.empty();
     }
 
@@ -54,7 +58,12 @@ public record TextModel(ModelDirectory directory) {
         return new ModelStore(settings.value(Settings.CACHE_DIRECTORY), hadoop()).find(settings.value(which));
     }
 
-    private static Configuration hadoop() {
+    /** {@return the name of this executor among all} */
+    static String executor() {
+        return SparkEnv.get() == null ? "local" : SparkEnv.get().executorId();
+    }
+
+    static Configuration hadoop() {
         return SparkEnv.get() == null
                 ? new Configuration()
                 : SparkHadoopUtil.get().newConfiguration(SparkEnv.get().conf());
@@ -85,7 +94,7 @@ public record TextModel(ModelDirectory directory) {
             String draft = "";
             if (settings.speculation().changesResults() && draft(settings).isPresent()) {
                 try (ModelDirectory drafting =
-                        ModelDirectory.open(draft(settings).get())) {
+                        ModelDirectory.open(draft(settings).get().model())) {
                     draft = drafting.fingerprint();
                 }
             }

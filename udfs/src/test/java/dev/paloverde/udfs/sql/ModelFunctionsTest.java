@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.within;
 
 import java.nio.charset.StandardCharsets;
+import java.nio.file.Path;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
@@ -21,6 +22,7 @@ import org.apache.spark.sql.util.ArrowUtils;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
 
 /** The functions with the sample model that comes with the project. */
 class ModelFunctionsTest {
@@ -111,6 +113,24 @@ class ModelFunctionsTest {
                 .noneMatch(row -> row.<String>getAs("receipt").equals(receipt));
         assertThat(byPrompt(call.formatted(rejection + ", 'max-sequences', '1'")))
                 .isEqualTo(others);
+    }
+
+    @Test
+    void roundsAreWrittenDownWhereAsked(@TempDir Path directory) {
+        String rounds = directory.resolve("rounds").toString();
+        spark.sql("SELECT llm_generate(prompt, map('max-tokens', '24', 'temperature', '0.8', 'seed', '7', 'strategy',"
+                        + " 'ssd', 'draft-model', 'embedded:sample-draft', 'speculation-pace', 'always',"
+                        + " 'speculation-rounds', '" + rounds + "')) AS g FROM prompts")
+                .collect();
+        Row sums = spark.read()
+                .parquet(rounds)
+                .selectExpr(
+                        "sum(sequences)", "sum(accepted)", "min(end_nanos - begin_nanos)", "max(accepted - proposed)")
+                .head();
+        assertThat(sums.getLong(0)).isBetween(4L, 4L * 24);
+        assertThat(sums.getLong(1)).isPositive();
+        assertThat(sums.getLong(2)).isPositive();
+        assertThat(sums.getInt(3)).isLessThanOrEqualTo(0);
     }
 
     private static String receipt(String options) {
