@@ -1,6 +1,7 @@
 package dev.paloverde.jobs;
 
 import dev.paloverde.pipelines.corpus.Decontamination;
+import dev.paloverde.pipelines.corpus.Languages;
 import dev.paloverde.pipelines.corpus.MinHash;
 import dev.paloverde.pipelines.corpus.QualityRules;
 import dev.paloverde.pipelines.corpus.Verification;
@@ -139,6 +140,7 @@ final class CorpusOptions {
         description.put("text-column", text);
         description.put("keep-encoding", Boolean.toString(keepEncoding));
         description.put("mask-personal-data", Boolean.toString(mask));
+        Languages.check(languages);
         description.put("languages", languages.toString());
         description.put("rules", rules.toString());
         description.put("min-hash", minHash().toString());

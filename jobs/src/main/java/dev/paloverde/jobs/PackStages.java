@@ -42,6 +42,7 @@ final class PackStages {
     private final Tokens tokenization;
     private final Packing packing;
     private final Mixture.Request request;
+    private final Map<String, ModelConfiguration> models;
 
     /**
      * Nothing is read or written yet but the model's tokenizer.
@@ -58,6 +59,9 @@ final class PackStages {
         tokenization = new Tokens(settings, options.marks(), options.context);
         packing = new Packing(options.context, tokenization.padding(), options.shardTokens, options.seed);
         request = options.request();
+        models = models();
+        // refuses a model whose ledger cannot be worked out while nothing is done yet
+        ledger(new FlopLedger.Totals(0, 0, 0, 0));
     }
 
     /** {@return what sequences depend on besides the documents} */
@@ -78,7 +82,7 @@ final class PackStages {
                         .select(Tokens.DOCUMENT, Tokens.SOURCE, Tokens.REFUSED));
         Mixture mixture = Mixture.of(tokens, request);
         Dataset<Row> pieces = output.stage("pieces", () -> packing.pieces(mixture.drawn(tokens)));
-        Dataset<Row> packed = output.partitioned("packed", SHARD, () -> packing.sequences(pieces));
+        Dataset<Row> packed = output.partitioned("packed", SHARD, Packing.schema(), () -> packing.sequences(pieces));
         List<PackSummary.Shard> shards = shards(packed);
         output.write(PackSummary.MANIFEST, Json.write(shards));
         return summary(tokens.count(), refused, mixture, shards);
@@ -94,6 +98,7 @@ final class PackStages {
         files.values()
                 .forEach(file -> byShard.put(
                         Integer.parseInt(file.getPath().getParent().getName().substring(SHARD.length() + 1)), file));
+        Map<Integer, String> numbers = Packing.digests(packed);
         List<PackSummary.Shard> shards = new ArrayList<>();
         for (Row row : packed.groupBy(SHARD)
                 .agg(functions.count(functions.lit(1)), functions.sum(PADDING))
@@ -105,6 +110,7 @@ final class PackStages {
                     output.relative(file),
                     file.getLen(),
                     digests.get(file.getPath().toString()),
+                    numbers.get(row.getInt(0)),
                     row.getLong(1),
                     row.getLong(2),
                     contents.get(row.getInt(0))));
@@ -140,13 +146,17 @@ final class PackStages {
                 ledger(totals));
     }
 
-    private List<FlopLedger> ledger(FlopLedger.Totals totals) {
-        Map<String, ModelConfiguration> models = new LinkedHashMap<>();
-        models.put(tokenizer, TextModel.shared(settings).directory().configuration());
+    private Map<String, ModelConfiguration> models() {
+        Map<String, ModelConfiguration> named = new LinkedHashMap<>();
+        named.put(tokenizer, TextModel.shared(settings).directory().configuration());
         for (String model : options.ledger) {
             Path path = Path.of(model);
-            models.put(model, ModelConfiguration.read(Files.isDirectory(path) ? path.resolve("config.json") : path));
+            named.put(model, ModelConfiguration.read(Files.isDirectory(path) ? path.resolve("config.json") : path));
         }
+        return named;
+    }
+
+    private List<FlopLedger> ledger(FlopLedger.Totals totals) {
         List<FlopLedger> ledger = new ArrayList<>();
         models.forEach((name, configuration) ->
                 ledger.add(FlopLedger.of(name, configuration, options.context, totals, options.latentWidth)));

@@ -58,7 +58,8 @@ record PackSummary(
      * @param shard its number
      * @param path where it is, below the output
      * @param bytes its size
-     * @param sha256 of its bytes
+     * @param sha256 of its bytes, which are others in each run: see {@link Packing#digests}
+     * @param content a number that is the same in each run for the same sequences
      * @param sequences in it
      * @param padding positions in it that hold nothing
      * @param contents what else is in it, by source and objective
@@ -68,6 +69,7 @@ record PackSummary(
             String path,
             long bytes,
             String sha256,
+            String content,
             long sequences,
             long padding,
             List<Packing.Content> contents) {}

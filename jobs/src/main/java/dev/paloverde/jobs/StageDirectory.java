@@ -22,6 +22,7 @@ import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Row;
 import org.apache.spark.sql.SaveMode;
 import org.apache.spark.sql.SparkSession;
+import org.apache.spark.sql.types.StructType;
 
 /**
  * The output of a job of several stages, each a table that is there whole or not at all: a table is there when its
@@ -109,9 +110,15 @@ final class StageDirectory {
         return table(new Path(path, name), rows);
     }
 
-    /** {@return a table that stays, with a directory for each value of a column; made, if it is not there} */
-    Dataset<Row> partitioned(String name, String column, Supplier<Dataset<Row>> rows) {
-        return table(new Path(path, name), rows, column);
+    /**
+     * {@return a table that stays, with a directory for each value of a column; made, if it is not there}
+     *
+     * @param schema its columns, which a table without rows has nowhere else
+     */
+    Dataset<Row> partitioned(String name, String column, StructType schema, Supplier<Dataset<Row>> rows) {
+        Path table = new Path(path, name);
+        make(table, rows, column);
+        return spark.read().schema(schema).parquet(table.toString());
     }
 
     /** {@return the files of a table that stays, in the order of their paths} */
@@ -167,7 +174,12 @@ final class StageDirectory {
         }
     }
 
-    private Dataset<Row> table(Path table, Supplier<Dataset<Row>> rows, String... partitions) {
+    private Dataset<Row> table(Path table, Supplier<Dataset<Row>> rows) {
+        make(table, rows);
+        return spark.read().parquet(table.toString());
+    }
+
+    private void make(Path table, Supplier<Dataset<Row>> rows, String... partitions) {
         try {
             if (!fs.exists(new Path(table, SUCCESS))) {
                 rows.get()
@@ -178,7 +190,6 @@ final class StageDirectory {
                         .option("mapreduce.fileoutputcommitter.marksuccessfuljobs", "true")
                         .parquet(table.toString());
             }
-            return spark.read().parquet(table.toString());
         } catch (IOException e) {
             throw unwritable(table.toString(), e);
         }

@@ -220,13 +220,16 @@ class CorpusJobTest {
                     .isEqualTo(shard.sequences() * 64);
         });
 
+        List<String> contents =
+                shards().stream().map(PackSummary.Shard::content).toList();
+        assertThat(contents).doesNotHaveDuplicates().allMatch(content -> content.matches("[0-9a-f]{64}"));
         card(lines.size(), summary);
 
-        // taken up after its last whole stage, and made anew of the rows in another order, every byte is the same
+        // taken up after its last whole stage, and made anew of the rows in another order, every sequence is the same
         Files.delete(output.resolve("summary.json"));
         Files.delete(output.resolve("packed/_SUCCESS"));
         assertThat(corpus(input, pack).status()).isZero();
-        assertThat(digests().values()).containsExactlyInAnyOrderElementsOf(files.values());
+        assertThat(shards().stream().map(PackSummary.Shard::content).toList()).isEqualTo(contents);
         Collections.shuffle(lines, new Random(2));
         Files.write(input.resolve("all.jsonl"), lines.subList(0, 5));
         Files.write(input.resolve("more.jsonl"), lines.subList(5, lines.size()));
@@ -234,7 +237,7 @@ class CorpusJobTest {
         output = directory.resolve("again");
         assertThat(corpus(input, pack).status()).isZero();
         assertThat(shown(table("packed"))).isEqualTo(packed);
-        assertThat(digests().values()).containsExactlyInAnyOrderElementsOf(files.values());
+        assertThat(shards().stream().map(PackSummary.Shard::content).toList()).isEqualTo(contents);
         assertThat(output.resolve("card.html")).hasContent(card);
     }
 
@@ -299,6 +302,34 @@ class CorpusJobTest {
             }
         }
         return digests;
+    }
+
+    @Test
+    void aCorpusOfNothingIsWholeToo() throws Exception {
+        Path input =
+                Files.write(directory.resolve("documents.jsonl"), List.of("{\"text\":\"Bonjour tout le monde !\"}"));
+        for (int run = 0; run < 2; run++) {
+            JobRuns.Ended ended = corpus(input, "--tokenizer", "embedded:sample-draft", "--languages", "eng");
+            assertThat(ended.status()).as(ended.said()).isZero();
+            assertThat(ended.said()).contains("0 of 1 rows kept", "0 sequences of 2,048");
+            assertThat(table("rejects").head().<String>getAs("reason")).isEqualTo("LANGUAGE");
+            card(
+                    1,
+                    Json.read(Files.readString(output.resolve("summary.json")), CorpusSummary.class)
+                            .packed());
+            Files.delete(output.resolve("summary.json"));
+        }
+        Path windows = directory.resolve("config.json");
+        Files.writeString(
+                windows,
+                "{\"model_type\":\"mistral\",\"hidden_size\":64,\"intermediate_size\":64,\"num_hidden_layers\":1,"
+                        + "\"num_attention_heads\":2,\"num_key_value_heads\":2,\"vocab_size\":9,\"sliding_window\":16}");
+        output = directory.resolve("windows");
+        assertThat(corpus(input, "--tokenizer", "embedded:sample-draft", "--ledger", windows.toString())
+                        .said())
+                .contains("INVALID_OPTION", "sees 16 positions of 2048");
+        assertThat(corpus(input, "--languages", "english").said()).contains("INVALID_OPTION", "english");
+        assertThat(output).doesNotExist();
     }
 
     @Test

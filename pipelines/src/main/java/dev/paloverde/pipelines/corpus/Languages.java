@@ -65,9 +65,11 @@ public final class Languages {
     }
 
     /**
+     * Looks whether there are such languages.
+     *
      * @throws PaloverdeException {@code INVALID_OPTION} if one of the codes is none of the detector's
      */
-    static void check(Collection<String> codes) {
+    public static void check(Collection<String> codes) {
         if (codes.isEmpty()) {
             return;
         }

@@ -5,6 +5,8 @@ import dev.paloverde.gpu.PaloverdeException;
 import dev.paloverde.pipelines.interleaved.Segments;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.SortedMap;
+import java.util.TreeMap;
 import java.util.stream.Stream;
 import org.apache.spark.api.java.function.MapPartitionsFunction;
 import org.apache.spark.sql.Column;
@@ -33,6 +35,7 @@ public record Packing(int context, int padding, long shardTokens, long seed) {
     /** Positions of a shard where nobody says. */
     public static final long STANDARD_SHARD_TOKENS = 1L << 26;
 
+    private static final String DIGEST = "__paloverde_digest";
     private static final String PLACE = "__paloverde_place";
     private static final StructType PLACED =
             new StructType().add(Sequences.SEQUENCE, "long", false).add(Sequences.SLOT, "int", false);
@@ -96,6 +99,11 @@ public record Packing(int context, int padding, long shardTokens, long seed) {
                 .sortWithinPartitions(Sequences.SHARD, Sequences.SEQUENCE);
     }
 
+    /** {@return the columns of {@link #sequences}} */
+    public static StructType schema() {
+        return Sequences.SCHEMA;
+    }
+
     private int shardSequences() {
         return (int) (shardTokens / context);
     }
@@ -113,6 +121,30 @@ public record Packing(int context, int padding, long shardTokens, long seed) {
         UDF2<Integer, Long, Row> place =
                 (length, rank) -> RowFactory.create(shuffle.at(plan.sequence(length, rank)), plan.slot(length, rank));
         return functions.udf(place, PLACED);
+    }
+
+    /**
+     * {@return a number for the content of each shard, 64 hexadecimal digits by the shard's: the SHA-256 of those of its
+     * sequences in their order, each the SHA-256 of its columns as JSON} Equal sequences have equal numbers in any file
+     * format, and in Parquet files whose bytes differ, as those of two runs do: their footers list encodings in the order
+     * of a hash set, which is another in each JVM.
+     */
+    public static SortedMap<Integer, String> digests(Dataset<Row> sequences) {
+        Column[] columns =
+                Stream.of(Sequences.SCHEMA.fieldNames()).map(functions::col).toArray(Column[]::new);
+        Column digest =
+                functions.sha2(functions.to_json(functions.struct(columns)).cast("binary"), 256);
+        Column ordered = functions.array_sort(
+                functions.collect_list(functions.struct(functions.col(Sequences.SEQUENCE), digest.as(DIGEST))));
+        Column joined = functions.concat_ws("", functions.transform(ordered, each -> each.getField(DIGEST)));
+        SortedMap<Integer, String> digests = new TreeMap<>();
+        for (Row row : sequences
+                .groupBy(Sequences.SHARD)
+                .agg(functions.sha2(joined.cast("binary"), 256))
+                .collectAsList()) {
+            digests.put(row.getInt(0), row.getString(1));
+        }
+        return digests;
     }
 
     /**
