@@ -9,6 +9,9 @@ PART    parity       logits of every family against transformers in bf16 and fp3
         decode       tokens per second at the 1B shape, batch 1, 64, 256; with the roofline of the run's own copy bandwidth
         score        tokens per second of scoring at the 1B shape
         8b           decode and score at the 8B shape
+        fp8-parity, fp8-perplexity, fp8-invariance   of quantization=fp8
+        fp8-make     the model of the next ones, if it is not there
+        fp8-decode, fp8-score, fp8-load   quantization=fp8 beside our own bf16: tokens per second, memory
         peers        transformers at the 1B shape: generate with a static cache and torch.compile; scoring
 Writes DIR/<bench>.jsonl, one object a line, in the form of the project's results.
 """
@@ -200,6 +203,87 @@ def score(java, results, name="1b", peer=None):
                 "tokens/s", ours / peer if peer else None)
 
 
+def fake_quantized(model):
+    """The projections' weights as quantization=fp8 makes them, in fp32."""
+    model = model.float()
+    with torch.no_grad():
+        for name, parameter in model.named_parameters():
+            if name.endswith("_proj.weight"):
+                largest = parameter.abs().amax(1, keepdim=True)  # by a tensor: torch multiplies with a number's inverse
+                scale = (largest / torch.full_like(largest, 448)).clamp(min=1.17549435e-38)
+                parameter.copy_((parameter / scale).clamp(-448, 448).to(torch.float8_e4m3fn).float() * scale)
+    return model
+
+
+def fp8_parity(java, results):
+    for name in ("llama", "qwen2", "qwen3"):
+        kind, extra = FAMILIES[name]
+        shape = dict(hidden_size=512, intermediate_size=1024, num_hidden_layers=4, num_attention_heads=8,
+                     num_key_value_heads=2, head_dim=64, vocab_size=2048, max_position_embeddings=1024,
+                     tie_word_embeddings=False, bos_token_id=0, eos_token_id=1)
+        shape.update(extra)
+        model = make(name, kind(**shape))
+        folder = save(model, name + "-fp8")
+        prompts = [torch.randint(0, 2048, (n,)).tolist() for n in (1, 5, 64, 257, 700)]
+        file = WORK / "fp8-prompts.json"
+        file.write_text(json.dumps(prompts))
+        probe(java, "logits", folder, "cuda+fp8", file, WORK / "fp8-logits")
+        ours = torch.from_numpy(numpy.fromfile(WORK / "fp8-logits", dtype="<f4")).reshape(-1, 2048).cuda()
+        with torch.no_grad():
+            stored = torch.cat([model.float()(torch.tensor([prompt], device="cuda")).logits[0] for prompt in prompts])
+            exact = fake_quantized(model)
+            exact.set_attn_implementation("eager")
+            full = torch.cat([exact(torch.tensor([prompt], device="cuda")).logits[0] for prompt in prompts])
+            half = exact.to(torch.bfloat16)
+            low = torch.cat([half(torch.tensor([prompt], device="cuda")).logits[0].float() for prompt in prompts])
+        error = ((ours - full).norm() / full.norm()).item()
+        theirs = ((low - full).norm() / full.norm()).item()
+        moved = ((full - stored).norm() / stored.norm()).item()
+        results.add("engine-parity-fp8", dict(family=name), error, theirs,
+                    "transformers bf16 of the same quantised weights", "relative error against fp32", theirs / error,
+                    error=dict(quantisation=moved))
+        if not error <= 2 * theirs:
+            raise RuntimeError(f"{name}: error {error} is more than twice {theirs}")
+
+
+def fp8_perplexity(java, results):
+    texts = sorted((HERE / "data/corpus/held-out").glob("*.jsonl"))
+    ours = probe(java, "perplexity", SAMPLE, "cuda+fp8", *texts)[0]
+    peer = probe(java, "perplexity", SAMPLE, "cuda", *texts)[0]
+    assert ours["tokens"] == peer["tokens"]
+    results.add("perplexity-fp8", dict(model="sample-target", texts="held-out", tokens=ours["tokens"],
+                                       nats=ours["nats_per_token"], peer_nats=peer["nats_per_token"]),
+                ours["perplexity"], peer["perplexity"], "our bf16", "perplexity", peer["perplexity"] / ours["perplexity"])
+
+
+def fp8_decode(java, results, name="1b", batches=(1, 16, 64, 256), repeats=2):
+    folder = big(name)
+    speeds = {}
+    for device in ("cuda+fp8", "cuda"):
+        rows = probe(java, "speed", folder, device, ",".join(map(str, batches)), 512, 128, repeats)
+        print("  all", device, rows, flush=True)
+        for batch in batches:
+            speeds[device, batch] = [row for row in rows if row["case"]["batch"] == batch]
+    for batch in batches:
+        ours, peer = (statistics.median(row["tokens_per_second"] for row in speeds[device, batch])
+                      for device in ("cuda+fp8", "cuda"))
+        results.add("decode-fp8", dict(shape=name, batch=batch, prompt=512, output=128), ours, peer, "our bf16", "tokens/s",
+                    ours / peer)
+
+
+def fp8_score(java, results, name="1b"):
+    ours, peer = (statistics.median(row["tokens_per_second"] for row in
+                                    probe(java, "scoring", big(name), device, 256, 513, 2)) for device in ("cuda+fp8", "cuda"))
+    results.add("score-fp8", dict(shape=name, tokens=512), ours, peer, "our bf16", "tokens/s", ours / peer)
+
+
+def fp8_load(java, results, name="1b"):
+    ours, peer = (probe(java, "memory", big(name), device)[0] for device in ("cuda+fp8", "cuda"))
+    print("  all", ours, peer, flush=True)
+    results.add("memory-fp8", dict(shape=name, seconds=ours["seconds"], peer_seconds=peer["seconds"]), ours["bytes"],
+                peer["bytes"], "our bf16", "bytes of the loaded model", peer["bytes"] / ours["bytes"])
+
+
 def transformers_peers(batches=(1, 64, 256)):
     """Tokens per second of transformers at the 1B shape: decoding by batch, and scoring."""
     folder = big("1b")
@@ -275,6 +359,20 @@ def main():
                 decode(java, results, peers=peers)
             elif part == "score":
                 score(java, results, peer=scoring_peer)
+            elif part == "fp8-parity":
+                fp8_parity(java, results)
+            elif part == "fp8-perplexity":
+                fp8_perplexity(java, results)
+            elif part == "fp8-invariance":
+                print(probe(java, "invariance", SAMPLE, "cuda+fp8", 60), flush=True)
+            elif part == "fp8-make":
+                big("1b")
+            elif part == "fp8-decode":
+                fp8_decode(java, results)
+            elif part == "fp8-score":
+                fp8_score(java, results)
+            elif part == "fp8-load":
+                fp8_load(java, results)
             elif part == "8b":
                 decode(java, results, name="8b", batches=(1, 64), repeats=2)
                 score(java, results, name="8b")

@@ -1,12 +1,13 @@
 #!/usr/bin/env python3
 """Times the matrix-product kernels beside cuBLAS (through torch) and the measured copy bandwidth, in one process.
 
-    python3 products.py FOLDER OUT COMMIT [decode|prefill|head ...]
+    python3 products.py FOLDER OUT COMMIT [decode|prefill|head|fp8|fp8-forms ...]
 
-FOLDER holds products.fatbin and products_head.fatbin (products_build.sh). Decoding: one product after the other in a CUDA
+FOLDER holds products.fatbin, products_head.fatbin and products_fp8.fatbin (products_build.sh). Decoding: one product after the other in a CUDA
 graph that goes through 600 MB of weights, launched programmatically (and plainly: plain_microseconds).
 
-Writes OUT/gemm-prefill.jsonl, OUT/gemm-decode-bandwidth.jsonl, OUT/row-invariance-cost.jsonl.
+fp8: e4m3 weights beside our own bf16 ones. fp8-forms: prints the time of every form, of which the catalog's are made.
+Writes OUT/gemm-prefill.jsonl, OUT/gemm-decode-bandwidth.jsonl, OUT/row-invariance-cost.jsonl, OUT/gemm-fp8.jsonl.
 """
 
 import datetime
@@ -189,6 +190,67 @@ def prefill(family, results, rows_list=(512, 4096, 8192, 16384)):
                             flops / best[kind], flops / best["peer"], "torch.matmul (cuBLAS), bf16 out", "TFLOP/s", **more)
 
 
+def fp8_weights(n, k, least_bytes):
+    """As weights_of, in e4m3."""
+    size = pad(n) * k
+    copies = max(2, -(-least_bytes // size))
+    # codes below 0x70 of either sign: any order of them is as good as another
+    w = torch.randint(0, 256, (copies, size), dtype=torch.uint8, device="cuda") & 0x9F
+    return w, torch.full((pad(n),), k ** -0.5, device="cuda")
+
+
+def fp8_time(family, entry, n, k, rows, w, scales):
+    """Seconds of one product in a graph that goes through all copies of W."""
+    x = torch.randn(rows + 64, k, device="cuda").bfloat16()
+    map_ = family.describe(x)
+    out = output_of(entry.epilogue, rows, n)
+    count = torch.full((1,), rows, dtype=torch.int32, device="cuda")
+    torch.cuda.synchronize()
+
+    def once():
+        for copy in w:
+            family.product(entry, map_, copy, out, count, k, n, programmatic=True, scales=scales)
+
+    graph = graph_of(once)
+    graph.replay()
+    return statistics.median(elapsed(graph.replay, 5)) / len(w)
+
+
+def fp8(family, results, rows_list=(1, 8, 16, 32, 64, 128, 256, 512, 1024, 4096, 8192)):
+    for name, (n, k, epilogue) in SHAPES.items():
+        for rows in rows_list:
+            least = 400 << 20 if rows <= 256 else 1
+            w = weights_of(n, k, least)
+            peer_entry = family.pick(epilogue, rows, n)
+            peer = decode_time(family, peer_entry, epilogue, n, k, rows, w, True)
+            del w
+            w, scales = fp8_weights(n, k, least)
+            entry = family.pick_fp8(epilogue, rows, n, k)
+            ours = fp8_time(family, entry, n, k, rows, w, scales)
+            results.add("gemm-fp8", {"matrix": name, "n": n, "k": k, "rows": rows, "epilogue": epilogue}, ours * 1e6,
+                        peer * 1e6, "our bf16 weights", "us", lower_is_better=True,
+                        kernel=entry.name, peer_kernel=peer_entry.name)
+            del w
+
+
+def fp8_forms(family):
+    for name, (n, k, epilogue) in SHAPES.items():
+        for rows in (1, 8, 16, 32, 64, 128, 256, 512, 1024, 2048, 8192):
+            least = 250 << 20 if rows <= 256 else 1
+            w = weights_of(n, k, least)
+            peer = decode_time(family, family.pick(epilogue, rows, n), epilogue, n, k, rows, w, True)
+            del w
+            w, scales = fp8_weights(n, k, least)
+            times = {}
+            for entry in family.fp8.entries:
+                if entry.epilogue == epilogue and min(rows / 16, 256) <= entry.rows < max(16, 2 * rows + 1):
+                    times[f"r{entry.rows}n{entry.outputs}"] = fp8_time(family, entry, n, k, rows, w, scales) * 1e6
+            best = sorted(times.items(), key=lambda t: t[1])
+            print("FORMS", json.dumps({"matrix": name, "n": n, "k": k, "rows": rows, "bf16": round(peer * 1e6, 2),
+                                       **{kind: round(t, 2) for kind, t in best}}), flush=True)
+            del w
+
+
 def head(family, results, copy):
     n, k = 128256, 2048
     w = weights_of(n, k, 1)
@@ -242,6 +304,10 @@ def main():
         decode(family, results, copy)
     if "head" in parts:
         head(family, results, copy)
+    if "fp8-forms" in parts:
+        fp8_forms(family)
+    if "fp8" in parts:
+        fp8(family, results)
     if "prefill" in parts:
         prefill(family, results)
 

@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 """Checks every matrix-product kernel: against fp64, and that a row's bits are the same in every kernel and beside any rows.
 
-    python3 products_check.py FOLDER [small]
+    python3 products_check.py FOLDER [small] [fp8]
 
-small: few shapes, for compute-sanitizer.
+small: few shapes, for compute-sanitizer. fp8: products with e4m3 weights alone.
 """
 
 import sys
@@ -136,6 +136,117 @@ def check_products(family, k, n, with_bias):
     expect(same(residual[:, :n] + logits, base["add"][:, :n].contiguous()), f"add is not the sum, k {k} n {n}")
 
 
+def fp8_of(weights):
+    """What products_quantize makes of a matrix: codes, scales."""
+    w = weights.float()
+    largest = w.abs().amax(1)  # by a tensor: torch multiplies with the inverse of a number
+    scales = (largest / torch.full_like(largest, 448)).clamp(min=1.17549435e-38)
+    return (w / scales[:, None]).clamp(-448, 448).to(torch.float8_e4m3fn), scales
+
+
+def strips(codes):
+    """The reference of the layout in products_fp8.cuh, of codes as bytes."""
+    n, k = codes.shape
+    full = torch.zeros(pad(n), pad(k), dtype=torch.int32, device="cuda")
+    full[:n, :k] = codes.view(torch.uint8).int()
+    # strip, upper, output, tile, step's half, step, far, pair, odd
+    t = full.view(pad(n) // 16, 2, 8, pad(k) // 64, 2, 2, 2, 4, 2)
+    near, far = t[:, :, :, :, :, :, 0], t[:, :, :, :, :, :, 1]
+    halves = (near & 0x80) << 8 | (near & 0x7F) << 4 | (far & 0x70) << 8 | (far & 0x80) << 4 | (far & 0x0F)
+    words = halves[..., 0].long() | halves[..., 1].long() << 16  # strip, upper, output, tile, half, step, pair
+    return words.permute(0, 3, 4, 2, 6, 5, 1).reshape(-1).to(torch.int32).view(torch.uint8)
+
+
+def check_quantize(family):
+    for n, k, kind in ((200, 100, torch.float32), (136, 192, torch.float16), (64, 64, torch.bfloat16), (40, 70, torch.bfloat16)):
+        source = (torch.randn(n, k, device="cuda") * torch.logspace(-4, 4, n, device="cuda")[:, None]).to(kind)
+        source[3] = 0
+        source[4] = torch.linspace(-1, 1, k, device="cuda").to(kind)
+        if kind != torch.float16:
+            source[5] *= 1e-38
+        w = torch.zeros(pad(n) * pad(k), dtype=torch.uint8, device="cuda")
+        scales = torch.zeros(pad(n), device="cuda")
+        flag = torch.zeros(1, dtype=torch.int32, device="cuda")
+        codes, expected = fp8_of(source)
+        half = n // 16 * 8
+        family.quantize(source[:half], w, scales, flag=flag)
+        family.quantize(source[half:], w, scales, first=half, flag=flag)
+        expect(torch.equal(w, strips(codes)) and same(scales[:n], expected) and flag.item() == 0, f"quantize {n} {k} {kind}")
+        source[n - 1, k - 1] = float("nan")
+        family.quantize(source, w, scales, flag=flag)
+        expect(flag.item() == 1, f"quantize {n} {k} {kind}: a NaN is not seen")
+    gate, up = torch.randn(96, 128, device="cuda"), torch.randn(96, 128, device="cuda")
+    w, scales = torch.zeros(192 * 128, dtype=torch.uint8, device="cuda"), torch.zeros(192, device="cuda")
+    family.quantize(gate, w, scales, placement=1)
+    family.quantize(up, w, scales, placement=2)
+    codes, expected = fp8_of(interleave(gate, up))
+    expect(torch.equal(w, strips(codes)) and same(scales, expected), "quantize gate and up")
+
+
+def check_codes(family):
+    """Every code, alone: X picks one of W's columns."""
+    k = n = 256
+    codes = torch.arange(k, device="cuda", dtype=torch.uint8)[None, :] ^ torch.arange(n, device="cuda", dtype=torch.uint8)[:, None]
+    codes = torch.where(codes % 128 == 127, torch.zeros_like(codes), codes).view(torch.float8_e4m3fn)
+    x = torch.eye(k, device="cuda").bfloat16()
+    map_ = family.describe(padded_rows(x))
+    count = torch.full((1,), k, dtype=torch.int32, device="cuda")
+    for entry in family.fp8.entries:
+        if entry.epilogue == "store":
+            out = torch.full((k, n), float("nan"), dtype=torch.bfloat16, device="cuda")
+            family.product(entry, map_, strips(codes), out, count, k, n, scales=torch.ones(n, device="cuda"))
+            expect(torch.equal(out, codes.bfloat16().T), f"{entry}: codes")
+
+
+def check_fp8(family, k, n, with_bias):
+    """Every form with e4m3 weights gives the sums of the bf16 kernels with the same numbers, to the bit."""
+    torch.manual_seed(k * 100003 + n)
+    most = 700
+    x, weights = fresh(most, k), fresh(n, k, k ** -0.5)
+    memory = padded_rows(x)
+    map_ = family.describe(memory)
+    codes, scales = fp8_of(weights)
+    w = strips(codes)
+    bias = torch.randn(n, device="cuda") if with_bias else None
+    ld = (n + 7) // 8 * 8 + 8
+    residual = torch.randn(most, ld, device="cuda")
+    count = torch.full((1,), most, dtype=torch.int32, device="cuda")
+    sums = torch.empty(most, ld, device="cuda")
+    family.product(family.pick("logits", most, n), map_, tiled(codes.bfloat16()), sums, count, pad(k), n)
+    exact = x.double() @ codes.double().T
+    error = ((sums[:, :n].double() - exact).norm() / exact.norm()).item()
+    expect(error < 3e-5, f"bf16 sums k {k} n {n}: error {error}")
+    finished = sums[:, :n] * scales
+    if with_bias:
+        finished = finished + bias
+    for epilogue in ("store", "add", "gated"):
+        if epilogue == "gated" and n % 16:
+            continue
+        columns = n // 2 if epilogue == "gated" else n
+        poison = residual if epilogue == "add" else torch.full((most, ld), float("nan"), dtype=torch.bfloat16, device="cuda")
+        base = finished.bfloat16() if epilogue == "store" else residual[:, :n] + finished
+        if epilogue == "gated":  # the first form's bits, which are near enough
+            pairs = finished.double().view(most, n // 16, 2, 8)
+            gate, up = pairs[:, :, 0].reshape(most, -1), pairs[:, :, 1].reshape(most, -1)
+            reference, base = gate * torch.sigmoid(gate) * up, None
+        for entry in family.fp8.entries:
+            if entry.epilogue != epilogue:
+                continue
+            for rows in sorted({1, 5, entry.rows - 1, entry.rows, entry.rows + 3, 2 * entry.rows + 9, most}, reverse=True):
+                count.fill_(rows)
+                out = poison.clone()
+                family.product(entry, map_, w, out, count, pad(k), n, bias, scales=scales)
+                what = f"{entry} k {k} n {n} rows {rows} bias {with_bias}"
+                got = out[:rows, :columns].contiguous()
+                if base is None:
+                    base = got
+                    error = ((got.double() - reference).norm() / reference.norm()).item()
+                    expect(error < 4e-3, f"{what}: error {error}")
+                expect(same(got, base[:rows].contiguous()), f"{what}: bits differ in {(got != base[:rows]).sum().item()}")
+                expect(same(out[rows:], poison[rows:]) and same(out[:rows, columns:].contiguous(),
+                       poison[:rows, columns:].contiguous()), f"{what}: wrote beyond")
+
+
 def philox(c0, c1, c2, c3, k0, k1):
     mask = np.uint64(0xFFFFFFFF)
     c0, c1, c2, c3, k0, k1 = (np.uint64(v) if np.isscalar(v) else v.astype(np.uint64) for v in (c0, c1, c2, c3, k0, k1))
@@ -255,14 +366,20 @@ def main():
             expect(False, f"{check.__name__} {case}: {e}")
         print(f"{check.__name__} {case} done at {time.time() - started:.1f} s", flush=True)
 
-    small = len(sys.argv) > 2
+    small = "small" in sys.argv
+    eight = "fp8" in sys.argv
     products = [(64, 64, False), (128, 208, True), (320, 1000, True), (70, 203, False), (2048, 2048, False),
                 (2048, 3072, True), (1088, 7184, False)]
     heads = [(64, 500, True), (2048, 32000, False), (320, 1024, False)]
     guarded(check_tile)
-    for case in products[1:4:2] if small else products:
+    guarded(check_quantize)
+    guarded(check_codes)
+    for case in [(128, 208, True)] if small else [(64, 64, False), (128, 208, True), (320, 1000, True), (70, 203, False),
+                                                  (2048, 3072, True), (1088, 7184, False)]:
+        guarded(check_fp8, *case)
+    for case in [] if eight else products[1:4:2] if small else products:
         guarded(check_products, *case)
-    for case in heads[:1] if small else heads:
+    for case in [] if eight else heads[:1] if small else heads:
         guarded(check_head, *case)
     print(f"{len(failures)} failures")
     sys.exit(1 if failures else 0)

@@ -30,10 +30,10 @@ class _Config(ctypes.Structure):
 class Entry:
     """One kernel of the catalog."""
 
-    def __init__(self, module, row):
-        code, self.rows, self.outputs, self.cluster, self.threads, self.shared = row[:6]
+    def __init__(self, module, row, weights=""):
+        code, self.rows, self.outputs, self.cluster, self.threads, self.shared, self.tile, self.rest = row
         self.epilogue = EPILOGUES[code]
-        self.name = f"products_{self.epilogue}_r{self.rows}_n{self.outputs}"
+        self.name = f"products_{self.epilogue}{weights}_r{self.rows}_n{self.outputs}"
         self.function = module.function(self.name)
         _check(_cuda.cuFuncSetAttribute(self.function, 8, self.shared), "cuFuncSetAttribute")
 
@@ -42,7 +42,7 @@ class Entry:
 
 
 class Module:
-    def __init__(self, image):
+    def __init__(self, image, weights=""):
         torch.zeros(1, device="cuda")  # makes torch's context current
         self.module = ctypes.c_void_p()
         with open(image, "rb") as f:
@@ -53,7 +53,7 @@ class Module:
                                           b"products_catalog"), "cuModuleGetGlobal")
         raw = (ctypes.c_int * (size.value // 4))()
         _check(_cuda.cuMemcpyDtoH_v2(raw, pointer, size), "cuMemcpyDtoH")
-        self.entries = [Entry(self, list(raw)[1 + 8 * i:9 + 8 * i]) for i in range(raw[0])]
+        self.entries = [Entry(self, list(raw)[1 + 8 * i:9 + 8 * i], weights) for i in range(raw[0])]
 
     def function(self, name):
         function = ctypes.c_void_p()
@@ -78,6 +78,8 @@ class Family:
     def __init__(self, folder):
         self.base = Module(os.path.join(folder, "products.fatbin"))
         self.head = Module(os.path.join(folder, "products_head.fatbin"))
+        self.fp8 = Module(os.path.join(folder, "products_fp8.fatbin"), "_fp8")
+        self.quantize_function = self.fp8.function("products_quantize")
         self.processors = torch.cuda.get_device_properties(0).multi_processor_count
         self.entries = self.base.entries + self.head.entries
         self.describe_function = self.base.function("products_describe")
@@ -95,6 +97,11 @@ class Family:
         blocks = -(-rows // height) * (2 if height == 256 else 1)
         return min((e for e in entries if e.rows == height),
                    key=lambda e: (-(-blocks * -(-n // e.outputs) // self.processors) * (e.outputs + 16), e.outputs))
+
+    def pick_fp8(self, epilogue, rows, n, k):
+        """The rule of products_fp8.cuh."""
+        return min((e for e in self.fp8.entries if e.epilogue == epilogue),
+                   key=lambda e: -(-(-(-rows // e.rows) * -(-n // e.outputs)) // self.processors) * (k // 64 * e.tile + e.rest))
 
     def named(self, name):
         return next(e for e in self.entries if e.name == name)
@@ -115,13 +122,23 @@ class Family:
                struct.pack("<QQQqiiiiii", source.data_ptr(), w.data_ptr(), flag.data_ptr() if flag is not None else 0,
                            source.stride(0), rows, columns, first, pad(columns), kind, placement), False)
 
+    def quantize(self, source, w, scales, first=0, placement=0, flag=None):
+        """Rows of a row-major matrix into W (e4m3, flat) and its scales."""
+        kind = {torch.bfloat16: 0, torch.float16: 1, torch.float32: 2}[source.dtype]
+        rows, columns = source.shape
+        launch(self.quantize_function, 4 * self.processors, 256, 0,
+               struct.pack("<QQQQqiiiiii", source.data_ptr(), w.data_ptr(), scales.data_ptr(),
+                           flag.data_ptr() if flag is not None else 0, source.stride(0), rows, columns, first,
+                           pad(columns), kind, placement), False)
+
     def grid(self, entry):
         return self.processors // entry.cluster * entry.cluster
 
-    def product(self, entry, map, w, out, rows, k, n, bias=None, programmatic=False):
-        """rows: one int on the device."""
-        parameter = struct.pack("<QQQQQiiiiii", map.data_ptr(), w.data_ptr(), bias.data_ptr() if bias is not None else 0,
-                                out.data_ptr(), rows.data_ptr(), k, n, out.stride(0), 0, 0, 0)
+    def product(self, entry, map, w, out, rows, k, n, bias=None, programmatic=False, scales=None):
+        """rows: one int on the device. scales: with e4m3 weights."""
+        parameter = struct.pack("<QQQQQiiiiQ", map.data_ptr(), w.data_ptr(), bias.data_ptr() if bias is not None else 0,
+                                out.data_ptr(), rows.data_ptr(), k, n, out.stride(0), 0,
+                                scales.data_ptr() if scales is not None else 0)
         launch(entry.function, self.grid(entry), entry.threads, entry.shared, parameter, programmatic)
 
     def score(self, entry, map, w, rows, targets, workspace, log_probability, best, flags, k, n, bias=None,

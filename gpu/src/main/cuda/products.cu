@@ -4,14 +4,10 @@
 
 #include <cuda_fp16.h>
 
+#include "products_gate.cuh"
 #include "products_pipeline.cuh"
 
 namespace products {
-
-__device__ __forceinline__ uint32_t pack(float low, float high) {
-    const __nv_bfloat162 pair = __floats2bfloat162_rn(low, high);
-    return reinterpret_cast<const uint32_t&>(pair);
-}
 
 // Adds the outputs' bias to accumulators.
 template <int kCount>
@@ -27,15 +23,6 @@ __device__ __forceinline__ void add_bias(float (&sums)[kCount], const float* bia
         sums[4 * i + 2] = __fadd_rn(sums[4 * i + 2], low);
         sums[4 * i + 3] = __fadd_rn(sums[4 * i + 3], high);
     }
-}
-
-// silu(gate) * up, silu(x) = x / (1 + exp(-x)); written out so that no kernel contracts it otherwise.
-__device__ __forceinline__ float gate(float gate, float up) {
-    float power;
-    asm("ex2.approx.ftz.f32 %0, %1;" : "=f"(power) : "f"(__fmul_rn(gate, -1.44269504088896341f)));
-    float inverse;
-    asm("rcp.approx.ftz.f32 %0, %1;" : "=f"(inverse) : "f"(__fadd_rn(1.0f, power)));
-    return __fmul_rn(__fmul_rn(gate, inverse), up);
 }
 
 // Writes a row's pairs of bf16 columns: this lane has columns first + 8 i + 2 (lane % 4) and the next in words[i].

@@ -55,7 +55,7 @@
 
 namespace products {
 
-// Parameter of store, add, gated, logits.
+// Parameter of store, add, gated, logits, and of those with e4m3 weights (products_fp8.cuh).
 struct Products {
     const void* map;    // of X
     const void* w;
@@ -65,9 +65,11 @@ struct Products {
     int k;              // padded
     int n;              // true outputs
     int ld_out;         // elements
-    int reserved[3];
+    int reserved;
+    const float* scales;  // of products_fp8; else null
 };
-static_assert(sizeof(Products) == 64 && offsetof(Products, k) == 40, "the host lays this out by hand");
+static_assert(sizeof(Products) == 64 && offsetof(Products, k) == 40 && offsetof(Products, scales) == 56,
+              "the host lays this out by hand");
 
 // Log-probability of a given token of each row, and the likeliest token.
 struct Score {

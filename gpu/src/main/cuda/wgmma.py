@@ -1,9 +1,11 @@
 #!/usr/bin/env python3
 """Writes wgmma.cuh: one function per shape and element type of the warpgroup matrix products the kernels use; and
-wgmma_backward.cuh: the form that only the backward of attention uses.
+wgmma_backward.cuh: the form that only the backward of attention uses; and wgmma_register_rows.cuh: those that products with
+weights of eight bits use.
 
     python3 wgmma.py > wgmma.cuh
     python3 wgmma.py backward > wgmma_backward.cuh
+    python3 wgmma.py rows > wgmma_register_rows.cuh
 """
 
 import sys
@@ -11,6 +13,7 @@ import sys
 PRODUCTS = [16, 24, 32, 48]  # bf16 only
 SCORES = [64, 80, 96, 112, 128, 144, 160, 176, 192, 208, 224, 256]
 OUTPUTS = [32, 64, 96, 128, 192, 256]
+ROWS = [8, 16, 32, 64, 128, 256]
 
 
 def accumulators(n):
@@ -67,6 +70,21 @@ struct SharedTransposed<{tag}, {n}> {{
 }};"""
 
 
+def register_rows(n):
+    count, names, binds = accumulators(n)
+    a = ", ".join(f"%{count + i}" for i in range(4))
+    return f"""
+template <>
+struct RegisterRows<{n}> {{
+    static __device__ __forceinline__ void run(
+        float (&d)[{count}], uint32_t a0, uint32_t a1, uint32_t a2, uint32_t a3, uint64_t b) {{
+        asm volatile("wgmma.mma_async.sync.aligned.m64n{n}k16.f32.bf16.bf16 {{{names}}}, {{{a}}}, %{count + 4}, 1, 1, 1, 0;"
+                     : {binds}
+                     : "r"(a0), "r"(a1), "r"(a2), "r"(a3), "l"(b));
+    }}
+}};"""
+
+
 def backward():
     print("// Written by wgmma.py backward; do not edit.")
     print("#pragma once\n\n#include <cuda_bf16.h>\n#include <cuda_fp16.h>\n#include <cstdint>\n\nnamespace hopper {\n")
@@ -74,6 +92,16 @@ def backward():
     print("template <typename Element, int kN>\nstruct SharedTransposed;")
     for tag, element in (("__nv_bfloat16", "bf16"), ("__half", "f16")):
         print(shared_transposed(64, tag, element))
+    print("\n}  // namespace hopper")
+
+
+def rows():
+    print("// Written by wgmma.py; do not edit.")
+    print("#pragma once\n\n#include <cstdint>\n\nnamespace hopper {\n")
+    print("// D[64, N] += A[64, 16] B[N, 16]^T, bf16; A in registers, B in shared memory, 16 contiguous.")
+    print("template <int kN>\nstruct RegisterRows;")
+    for n in ROWS:
+        print(register_rows(n))
     print("\n}  // namespace hopper")
 
 
@@ -93,4 +121,4 @@ def main():
 
 
 if __name__ == "__main__":
-    backward() if sys.argv[1:] == ["backward"] else main()
+    {"backward": backward, "rows": rows}.get("".join(sys.argv[1:]), main)()

@@ -16,6 +16,7 @@ import dev.paloverde.gpu.decode.RowKey;
 import dev.paloverde.gpu.decode.Sampling;
 import dev.paloverde.gpu.decode.ScoringRequest;
 import dev.paloverde.gpu.decode.SharedEngine;
+import dev.paloverde.gpu.kernels.Quantization;
 import dev.paloverde.gpu.model.ChatMessage;
 import dev.paloverde.gpu.model.ModelDirectory;
 import dev.paloverde.gpu.model.Tokenizer;
@@ -170,6 +171,33 @@ final class SampleModelsTest {
                         .isCloseTo(measured.get(source).get("nats_per_token").asDouble(), within(2e-5));
             }
         }
+    }
+
+    /** Eight bits a weight change what texts cost, and not by much. */
+    @Test
+    void quantizedWeightsCostLittle() throws Exception {
+        double[] natsPerToken = new double[2];
+        for (Quantization quantization : Quantization.values()) {
+            try (SharedEngine shared = Engines.acquire(spec("sample-draft").with(quantization))) {
+                int context = shared.engine().context();
+                double nats = 0;
+                long tokens = 0;
+                for (Document document : new SampleCorpus().heldOutDocuments()) {
+                    if (document.source().equals("questions")) {
+                        int[] ids = shared.tokenizer().encode(document.text());
+                        nats -= shared.engine()
+                                .score(new ScoringRequest(ids, context, context - 1))
+                                .get()
+                                .sum();
+                        tokens += ids.length - 1;
+                    }
+                }
+                natsPerToken[quantization.ordinal()] = nats / tokens;
+            }
+        }
+        assertThat(natsPerToken[Quantization.FP8.ordinal()])
+                .isNotEqualTo(natsPerToken[Quantization.NONE.ordinal()])
+                .isCloseTo(natsPerToken[Quantization.NONE.ordinal()], within(0.01));
     }
 
     private static EngineSpec spec(String name) {

@@ -10,6 +10,7 @@ import static dev.paloverde.udfs.Setting.Scope.RESULT;
 import dev.paloverde.gpu.ErrorCode;
 import dev.paloverde.gpu.PaloverdeException;
 import dev.paloverde.gpu.decode.Speculation;
+import dev.paloverde.gpu.kernels.Quantization;
 import dev.paloverde.gpu.model.Pooling;
 import java.io.Serializable;
 import java.util.ArrayList;
@@ -103,6 +104,17 @@ public final class Settings implements Serializable {
             ALL,
             "Where the engine computes: auto takes a GPU where there is one. The kernels that computed are part"
                     + " of every row's receipt; a device that was asked for and is not there is an error.");
+
+    /** What becomes of the model's weights. */
+    public static final Setting<Quantization> QUANTIZATION = Setting.choice(
+            "quantization",
+            Quantization.NONE,
+            RESULT,
+            ALL,
+            "What becomes of the model's weights: none leaves them as they are; fp8 makes those of all layers' projections"
+                    + " e4m3 numbers with a scale for each output, when they are loaded. Embedding, output head, norms and"
+                    + " biases stay, and so does a draft model. On a GPU such weights take half the memory; a CPU computes"
+                    + " the same, with more memory. It is the data-type of every row's receipt.");
 
     /** Ends the description of a limit that the engine can choose. */
     private static final String SUITS = " 0 for what suits the device.";
@@ -469,6 +481,7 @@ public final class Settings implements Serializable {
     private static final List<Setting<?>> REGISTRY = List.of(
             MODEL,
             DEVICE,
+            QUANTIZATION,
             ON_INVALID_UTF8,
             ON_TOO_LONG,
             BEGIN_TOKEN,
@@ -514,6 +527,9 @@ public final class Settings implements Serializable {
             AHEAD_ROWS,
             AHEAD_BYTES,
             CACHE_DIRECTORY);
+
+    /** What a receipt has besides the parameters. */
+    private static final Set<Setting<?>> BY_THEMSELVES = Set.of(MODEL, DEVICE, QUANTIZATION, SEED);
 
     private final TreeMap<String, String> written;
 
@@ -716,13 +732,13 @@ public final class Settings implements Serializable {
 
     /**
      * {@return the parameters of a receipt: for every setting that can change a result of the operation its value,
-     * defaults included; texts, numbers, truth values and lists} Model, device and seed are left out: a receipt has the
-     * model's fingerprint, the kernels' version and the seed by themselves.
+     * defaults included; texts, numbers, truth values and lists} Model, device, quantization and seed are left out: a
+     * receipt has the model's fingerprint, the kernels' version, the weights' type and the seed by themselves.
      */
     public SortedMap<String, Object> parameters(Operation operation) {
         TreeMap<String, Object> parameters = new TreeMap<>();
         for (Setting<?> setting : of(operation)) {
-            if (setting.scope() == RESULT && setting != MODEL && setting != DEVICE && setting != SEED) {
+            if (setting.scope() == RESULT && !BY_THEMSELVES.contains(setting)) {
                 Object value = value(setting);
                 parameters.put(setting.key(), value instanceof Enum<?> ? value.toString() : value);
             }

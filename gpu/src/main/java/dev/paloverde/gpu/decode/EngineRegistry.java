@@ -5,6 +5,7 @@ import dev.paloverde.gpu.PaloverdeException;
 import dev.paloverde.gpu.kernels.DevicePart;
 import dev.paloverde.gpu.kernels.Devices;
 import dev.paloverde.gpu.kernels.Kernels;
+import dev.paloverde.gpu.kernels.Quantization;
 import dev.paloverde.gpu.model.LanguageModel;
 import dev.paloverde.gpu.model.ModelDirectory;
 import dev.paloverde.gpu.model.Tokenizer;
@@ -243,9 +244,9 @@ final class EngineRegistry {
                 int drafters = spec.draft().map(DraftSpec::multiprocessors).orElse(0);
                 kernels = Devices.open(
                         spec.device(), Threads.of(spec).target(), new DevicePart(DevicePart.Role.MODEL, drafters));
-                requireRoom(directory, kernels);
+                requireRoom(directory, kernels, spec.quantization());
                 fingerprint = directory.fingerprint();
-                LanguageModel model = directory.load(kernels);
+                LanguageModel model = directory.load(kernels, spec.quantization());
                 LOG.info("loaded {} in {} ms", spec.model(), (System.nanoTime() - begin) / 1_000_000);
                 int[] ends = directory.generationDefaults().ends().stream()
                         .mapToInt(Integer::intValue)
@@ -272,7 +273,7 @@ final class EngineRegistry {
                         new DevicePart(DevicePart.Role.DRAFT, drafting.multiprocessors()));
                 try {
                     requireSameBits(beside, kernels);
-                    requireRoom(draft, kernels);
+                    requireRoom(draft, kernels, Quantization.NONE);
                     draftFingerprint = draft.fingerprint();
                     return new LoadedDraft(kernels, draft.load(kernels));
                 } catch (Throwable e) {
@@ -321,9 +322,16 @@ final class EngineRegistry {
             }
         }
 
+        /** {@return what else helps, if it does: on this device a quantized weight is a byte} */
+        private String smaller(ModelDirectory of, Kernels kernels) {
+            return of == directory && spec.quantization() == Quantization.NONE && kernels.quantizedBytes(2) == 2
+                    ? ", or set quantization=fp8, with which a weight takes a byte"
+                    : "";
+        }
+
         /** Says so beforehand where even the weights do not fit, since who runs out of memory cannot choose what fails. */
-        private void requireRoom(ModelDirectory of, Kernels kernels) {
-            long weights = of.weightBytes();
+        private void requireRoom(ModelDirectory of, Kernels kernels, Quantization quantization) {
+            long weights = of.weightBytes(kernels, quantization);
             if (weights > kernels.availableBytes()) {
                 // models that are only kept for the case that someone asks for them again
                 closeIdle();
@@ -334,13 +342,14 @@ final class EngineRegistry {
                         ErrorCode.OUT_OF_MEMORY,
                         ("the weights in %s take %d bytes and the key-value cache up to %d, and %d are left of the memory"
                                         + " allowed (%s); raise the memory (on the CPU, the Java heap: executor or"
-                                        + " driver memory), or take a smaller model")
+                                        + " driver memory), or take a smaller model%s")
                                 .formatted(
                                         of.path(),
                                         weights,
                                         spec.options().kvBytes(),
                                         available,
-                                        kernels.description()));
+                                        kernels.description(),
+                                        smaller(of, kernels)));
             }
         }
     }

@@ -2,6 +2,7 @@ package dev.paloverde.gpu.decode;
 
 import dev.paloverde.gpu.ErrorCode;
 import dev.paloverde.gpu.PaloverdeException;
+import dev.paloverde.gpu.kernels.Quantization;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.Optional;
@@ -15,6 +16,7 @@ import java.util.Optional;
  * @param options limits
  * @param speculation whether tokens are guessed ahead
  * @param draft the model that guesses, where there is one
+ * @param quantization what becomes of the model's weights; those of the draft stay as they are
  */
 public record EngineSpec(
         Path model,
@@ -22,7 +24,8 @@ public record EngineSpec(
         int threads,
         EngineOptions options,
         Speculation speculation,
-        Optional<DraftSpec> draft) {
+        Optional<DraftSpec> draft,
+        Quantization quantization) {
     /** @throws PaloverdeException {@code INVALID_OPTION} if there are no threads, or no draft model where one is needed */
     public EngineSpec {
         if (threads < 1) {
@@ -52,9 +55,25 @@ public record EngineSpec(
         }
     }
 
-    /** Without speculation. */
+    /** Without quantization. */
+    public EngineSpec(
+            Path model,
+            String device,
+            int threads,
+            EngineOptions options,
+            Speculation speculation,
+            Optional<DraftSpec> draft) {
+        this(model, device, threads, options, speculation, draft, Quantization.NONE);
+    }
+
+    /** Without speculation and quantization. */
     public EngineSpec(Path model, String device, int threads, EngineOptions options) {
         this(model, device, threads, options, Speculation.none(), Optional.empty());
+    }
+
+    /** {@return the same with other weights} */
+    public EngineSpec with(Quantization other) {
+        return new EngineSpec(model, device, threads, options, speculation, draft, other);
     }
 
     /** {@return the same with speculation by a draft model} */
@@ -64,12 +83,12 @@ public record EngineSpec(
 
     /** {@return the same with speculation by a draft model} */
     public EngineSpec with(Speculation other, DraftSpec draftModel) {
-        return new EngineSpec(model, device, threads, options, other, Optional.of(draftModel));
+        return new EngineSpec(model, device, threads, options, other, Optional.of(draftModel), quantization);
     }
 
     /** {@return the same with speculation that needs no second model} */
     public EngineSpec with(Speculation other) {
-        return new EngineSpec(model, device, threads, options, other, Optional.empty());
+        return new EngineSpec(model, device, threads, options, other, Optional.empty(), quantization);
     }
 
     /** The best device there is, all processors, default limits. */
@@ -81,7 +100,7 @@ public record EngineSpec(
     EngineSpec canonical() {
         Optional<DraftSpec> drafting =
                 draft.map(spec -> new DraftSpec(real(spec.model()), spec.device(), spec.multiprocessors()));
-        return new EngineSpec(real(model), device, threads, options, speculation, drafting);
+        return new EngineSpec(real(model), device, threads, options, speculation, drafting, quantization);
     }
 
     private static Path real(Path directory) {

@@ -21,7 +21,7 @@ import java.util.TreeMap;
  * @param parameters of the function, by kebab-case name: strings, numbers, booleans, lists and maps of them; the order
  *     does not matter
  * @param seed of the random numbers
- * @param dataType how the weights are stored, {@code bf16} for example
+ * @param dataType how the weights are stored: {@code as-stored}, or {@code fp8}
  */
 public record Receipt(
         String model, String kernels, String function, Map<String, ?> parameters, long seed, String dataType) {

@@ -241,13 +241,18 @@ public final class CudaKernels extends Kernels {
 
     @Override
     public Matrix matrix(List<HostTensor> parts) {
+        return projection(parts, Quantization.NONE);
+    }
+
+    @Override
+    public Matrix projection(List<HostTensor> parts, Quantization quantization) {
         int rows = 0;
         for (HostTensor part : parts) {
             Shapes.same(
                     part.columns(), parts.get(0).columns(), "columns of " + part.name(), "columns of the first part");
             rows += part.rows();
         }
-        CudaMatrix made = blank(rows, parts.get(0).columns(), CudaMatrix.Order.GIVEN);
+        CudaMatrix made = blank(rows, parts.get(0).columns(), CudaMatrix.Order.GIVEN, quantization);
         int first = 0;
         for (HostTensor part : parts) {
             requireEights(first, part.name());
@@ -259,21 +264,32 @@ public final class CudaKernels extends Kernels {
 
     @Override
     public Matrix gatedMatrix(HostTensor gate, HostTensor up) {
+        return gatedMatrix(gate, up, Quantization.NONE);
+    }
+
+    @Override
+    public Matrix gatedMatrix(HostTensor gate, HostTensor up, Quantization quantization) {
         Shapes.same(up.rows(), gate.rows(), "rows of " + up.name(), "rows of " + gate.name());
         Shapes.same(up.columns(), gate.columns(), "columns of " + up.name(), "columns of " + gate.name());
         requireEights(gate.rows(), gate.name());
-        CudaMatrix made = blank(2 * gate.rows(), gate.columns(), CudaMatrix.Order.GATED);
+        CudaMatrix made = blank(2 * gate.rows(), gate.columns(), CudaMatrix.Order.GATED, quantization);
         upload().send(gate, made, 0, CudaUpload.Placement.GATE);
         upload().send(up, made, 0, CudaUpload.Placement.UP);
         return made;
     }
 
-    private CudaMatrix blank(int rows, int columns, CudaMatrix.Order order) {
-        CudaMatrix made = new CudaMatrix(books, this, rows, columns, order);
+    private CudaMatrix blank(int rows, int columns, CudaMatrix.Order order, Quantization quantization) {
+        CudaMatrix made = new CudaMatrix(books, this, rows, columns, order, quantization);
         if (rows % CudaTensor.TILE != 0) {
             stream.fill(made.tiles(), 0, (byte) 0, made.tiles().bytes());
         }
         return made;
+    }
+
+    /** A byte each; scales are not worth counting. */
+    @Override
+    public long quantizedBytes(long weights) {
+        return weights;
     }
 
     /** Tiles are filled by groups of eight rows. */
@@ -288,7 +304,7 @@ public final class CudaKernels extends Kernels {
 
     private CudaUpload upload() {
         if (upload == null) {
-            upload = new CudaUpload(this, tile);
+            upload = new CudaUpload(this, tile, () -> products.fp8().quantize());
         }
         return upload;
     }

@@ -1,6 +1,7 @@
 package dev.paloverde.gpu.kernels;
 
 import dev.paloverde.gpu.device.Buffer;
+import java.util.Optional;
 import java.util.Set;
 
 /**
@@ -8,6 +9,9 @@ import java.util.Set;
  * one behind the other. A tile is what the matrix units read from shared memory, bit by bit: a row of 128 bytes for each
  * output, the 16-byte pieces of row r exchanged by {@code piece ^ r % 8} (the engine's 128-byte swizzle). Missing outputs
  * and inputs are zeros.
+ *
+ * <p>Or of eight bits a weight, in strips of 16 outputs as {@code products_fp8.cuh} says, with a scale for each
+ * output, fp32, in the order of the outputs.
  */
 final class CudaMatrix extends Resource implements Matrix {
     /** How the outputs stand. */
@@ -23,19 +27,30 @@ final class CudaMatrix extends Resource implements Matrix {
     private final int columns;
     private final Order order;
     private final Buffer tiles;
+    private final Buffer scales;
 
-    CudaMatrix(Set<Resource> books, CudaKernels kernels, int rows, int columns, Order order) {
+    CudaMatrix(
+            Set<Resource> books, CudaKernels kernels, int rows, int columns, Order order, Quantization quantization) {
         super(books);
         this.kernels = kernels;
         this.rows = rows;
         this.columns = columns;
         this.order = order;
-        this.tiles = kernels.device().allocate(2L * CudaTensor.padded(rows) * CudaTensor.padded(columns));
+        long weights = (long) CudaTensor.padded(rows) * CudaTensor.padded(columns);
+        boolean quantized = quantization == Quantization.FP8;
+        this.tiles = kernels.device().allocate(quantized ? weights : 2 * weights);
+        this.scales = quantized ? kernels.device().allocate(4L * CudaTensor.padded(rows)) : null;
     }
 
     Buffer tiles() {
         ensureOpen();
         return tiles;
+    }
+
+    /** {@return the scales of the outputs, if the weights are e4m3 numbers} */
+    Optional<Buffer> scales() {
+        ensureOpen();
+        return Optional.ofNullable(scales);
     }
 
     Order order() {
@@ -59,7 +74,7 @@ final class CudaMatrix extends Resource implements Matrix {
 
     @Override
     public long bytes() {
-        return tiles.bytes();
+        return tiles.bytes() + (scales == null ? 0 : scales.bytes());
     }
 
     @Override
@@ -71,5 +86,8 @@ final class CudaMatrix extends Resource implements Matrix {
     void release() {
         kernels.forgetRecordings();
         tiles.close();
+        if (scales != null) {
+            scales.close();
+        }
     }
 }

@@ -51,10 +51,13 @@ final class CudaProducts {
     private final Module head;
     private final Map<Epilogue, List<Form>> forms = new EnumMap<>(Epilogue.class);
     private final Arguments arguments = new Arguments();
+    private final Function<String, Module> modules;
+    private CudaFp8Products fp8;
 
     /** @param modules gives a family of kernels by its name */
     CudaProducts(CudaKernels kernels, Function<String, Module> modules) {
         this.kernels = kernels;
+        this.modules = modules;
         products = modules.apply("products");
         head = modules.apply("products_head");
         catalogue(products);
@@ -95,6 +98,10 @@ final class CudaProducts {
             Buffer out,
             int outStride,
             int rows) {
+        if (weight.scales().isPresent()) {
+            fp8().multiply(epilogue, in, weight, bias, out, outStride, rows);
+            return;
+        }
         Form form = form(epilogue, rows, weight.rows());
         arguments.clear().pointer(in.descriptor()).pointer(weight.tiles());
         if (bias == null) {
@@ -109,9 +116,16 @@ final class CudaProducts {
                 .integer(weight.rows())
                 .integer(outStride)
                 .integer(0)
-                .integer(0)
-                .integer(0);
+                .nothing();
         launch(form, arguments);
+    }
+
+    /** {@return products of e4m3 weights; made when they are first asked for, which is when such weights are loaded} */
+    CudaFp8Products fp8() {
+        if (fp8 == null) {
+            fp8 = new CudaFp8Products(kernels, modules.apply("products_fp8"));
+        }
+        return fp8;
     }
 
     void launch(Form form, Arguments of) {

@@ -6,6 +6,7 @@ import dev.paloverde.gpu.device.Event;
 import dev.paloverde.gpu.device.HostBuffer;
 import dev.paloverde.gpu.device.Kernel;
 import java.nio.ByteBuffer;
+import java.util.function.Supplier;
 import java.util.stream.IntStream;
 
 /**
@@ -27,15 +28,21 @@ final class CudaUpload implements AutoCloseable {
 
     private final CudaKernels kernels;
     private final Kernel tile;
+    private final Supplier<Kernel> quantize;
     private final Arguments arguments = new Arguments();
     private final HostBuffer[] host = new HostBuffer[2];
     private final Buffer[] device = new Buffer[2];
     private final Event[] sent = new Event[2];
     private int turn;
 
-    CudaUpload(CudaKernels kernels, Kernel tile) {
+    /**
+     * @param tile brings rows into tiles
+     * @param quantize brings rows into strips of e4m3 numbers; asked for when there are such
+     */
+    CudaUpload(CudaKernels kernels, Kernel tile, Supplier<Kernel> quantize) {
         this.kernels = kernels;
         this.tile = tile;
+        this.quantize = quantize;
         for (int i = 0; i < host.length; i++) {
             host[i] = kernels.device().pinned(PIECE_BYTES);
             device[i] = kernels.device().allocate(PIECE_BYTES);
@@ -62,10 +69,9 @@ final class CudaUpload implements AutoCloseable {
             sent[slot].synchronize();
             copy(source.rows(row, rows), host[slot].view());
             kernels.stream().copyIn(host[slot], 0, device[slot], 0, (long) rows * rowBytes);
+            arguments.clear().pointer(device[slot]).pointer(to.tiles());
+            to.scales().ifPresent(arguments::pointer);
             arguments
-                    .clear()
-                    .pointer(device[slot])
-                    .pointer(to.tiles())
                     .nothing()
                     .wide(source.columns())
                     .integer(rows)
@@ -74,7 +80,7 @@ final class CudaUpload implements AutoCloseable {
                     .integer(to.paddedColumns())
                     .integer(type(source.type()))
                     .integer(placement.ordinal());
-            kernels.launchAlone(tile, BLOCKS, THREADS, arguments);
+            kernels.launchAlone(to.scales().isPresent() ? quantize.get() : tile, BLOCKS, THREADS, arguments);
             kernels.stream().record(sent[slot]);
         }
     }

@@ -65,6 +65,37 @@ public abstract class Kernels implements AutoCloseable {
         return matrix(List.of(gate, up));
     }
 
+    /**
+     * As {@link #matrix}, for {@link #multiply} and {@link #multiplyAdd} alone.
+     *
+     * @param quantization what becomes of the weights
+     */
+    public Matrix projection(List<HostTensor> parts, Quantization quantization) {
+        return quantization == Quantization.NONE
+                ? matrix(parts)
+                : matrix(parts.stream().<HostTensor>map(Fp8Tensor::new).toList());
+    }
+
+    /**
+     * As {@link #gatedMatrix(HostTensor, HostTensor)}.
+     *
+     * @param quantization what becomes of the weights
+     */
+    public Matrix gatedMatrix(HostTensor gate, HostTensor up, Quantization quantization) {
+        return quantization == Quantization.NONE
+                ? gatedMatrix(gate, up)
+                : gatedMatrix(new Fp8Tensor(gate), new Fp8Tensor(up));
+    }
+
+    /**
+     * {@return the memory that quantised projections take, in bytes: here, they are fp32 numbers again}
+     *
+     * @param weights how many numbers they have
+     */
+    public long quantizedBytes(long weights) {
+        return Float.BYTES * weights;
+    }
+
     /** Loads the two biases of a gated layer, [f] each, in the order of {@link #gatedMatrix}. */
     public Weights gatedWeights(HostTensor gate, HostTensor up) {
         return weights(List.of(gate, up));

@@ -73,6 +73,18 @@ final class Checkpoint implements AutoCloseable {
         return sound(name, 1, columns);
     }
 
+    /** {@return the size of the layers' projections in the files, in bytes} */
+    long projectionBytes() {
+        long bytes = 0;
+        for (Map.Entry<String, SafetensorsFile> place : places.entrySet()) {
+            if (place.getKey().endsWith("_proj.weight")) {
+                HostTensor tensor = place.getValue().tensor(place.getKey()).orElseThrow();
+                bytes += (long) tensor.rows() * tensor.columns() * tensor.type().bytes();
+            }
+        }
+        return bytes;
+    }
+
     /** Says what the files hold that the model did not ask for. */
     void reportUnused() {
         if (!unused.isEmpty()) {

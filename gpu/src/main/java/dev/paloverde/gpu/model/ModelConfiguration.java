@@ -256,6 +256,13 @@ public record ModelConfiguration(
                 .toList();
     }
 
+    /** {@return how many numbers the projections of all layers have} */
+    public long projectionWeights() {
+        long queries = (long) queryHeads * headWidth;
+        long keyValues = (long) keyValueHeads * headWidth;
+        return layers * hidden * (2 * (queries + keyValues) + 3L * intermediate);
+    }
+
     /** transformers' Mistral gives every layer the window, whatever {@code layer_types} says. */
     private static void refuseLayerTypes(Fields fields) {
         JsonNode types = fields.node("layer_types");

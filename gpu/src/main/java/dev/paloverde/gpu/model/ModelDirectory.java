@@ -5,6 +5,7 @@ import com.fasterxml.jackson.databind.node.JsonNodeFactory;
 import dev.paloverde.gpu.ErrorCode;
 import dev.paloverde.gpu.PaloverdeException;
 import dev.paloverde.gpu.kernels.Kernels;
+import dev.paloverde.gpu.kernels.Quantization;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -158,16 +159,41 @@ public final class ModelDirectory implements AutoCloseable {
     }
 
     /**
+     * {@return the memory that the weights take on a device, in bytes}
+     *
+     * @param kernels the device's operations
+     * @param quantization as in {@link #load(Kernels, Quantization)}
+     * @throws PaloverdeException MODEL_CORRUPT
+     */
+    public long weightBytes(Kernels kernels, Quantization quantization) {
+        if (quantization == Quantization.NONE) {
+            return weightBytes();
+        }
+        try (Checkpoint checkpoint = Checkpoint.open(weights)) {
+            return weightBytes()
+                    - checkpoint.projectionBytes()
+                    + kernels.quantizedBytes(configuration.projectionWeights());
+        }
+    }
+
+    /** As {@link #load(Kernels, Quantization)}, without quantization. */
+    public LanguageModel load(Kernels kernels) {
+        return load(kernels, Quantization.NONE);
+    }
+
+    /**
      * Loads the weights onto a device.
      *
      * @param kernels the device's operations; must outlive the model
+     * @param quantization what becomes of the projections of all layers; embedding, output projection, norms and biases
+     *     stay as they are
      * @return owned by the caller; independent of this directory from then on
      * @throws PaloverdeException MODEL_CORRUPT, TENSOR_MISSING, UNSUPPORTED_MODEL or OUT_OF_MEMORY
      */
-    public LanguageModel load(Kernels kernels) {
+    public LanguageModel load(Kernels kernels, Quantization quantization) {
         long begin = System.nanoTime();
         try (Checkpoint checkpoint = Checkpoint.open(weights)) {
-            LanguageModel model = Transformer.load(kernels, configuration, checkpoint);
+            LanguageModel model = Transformer.load(kernels, configuration, checkpoint, quantization);
             double seconds = (System.nanoTime() - begin) / 1e9;
             double gigabytes = weightBytes() / 1e9;
             LOG.info(

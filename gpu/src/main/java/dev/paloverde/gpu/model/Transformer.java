@@ -10,6 +10,7 @@ import dev.paloverde.gpu.kernels.Kernels;
 import dev.paloverde.gpu.kernels.KvCache;
 import dev.paloverde.gpu.kernels.KvLayout;
 import dev.paloverde.gpu.kernels.Matrix;
+import dev.paloverde.gpu.kernels.Quantization;
 import dev.paloverde.gpu.kernels.Rotary;
 import dev.paloverde.gpu.kernels.StepBatch;
 import dev.paloverde.gpu.kernels.Tensor;
@@ -51,9 +52,15 @@ final class Transformer implements LanguageModel {
         head = shape.tiedEmbeddings() ? embedding : loader.matrix("lm_head.weight", shape.vocabulary(), shape.hidden());
     }
 
-    /** Loads all weights; on failure nothing is left on the device. */
-    static Transformer load(Kernels kernels, ModelConfiguration shape, Checkpoint checkpoint) {
-        Loader loader = new Loader(kernels, shape, checkpoint);
+    /**
+     * Loads all weights; on failure nothing is left on the device.
+     *
+     * @param quantization of the projections of all layers; embedding, output projection, norms and biases stay as they
+     *     are
+     */
+    static Transformer load(
+            Kernels kernels, ModelConfiguration shape, Checkpoint checkpoint, Quantization quantization) {
+        Loader loader = new Loader(kernels, shape, checkpoint, quantization);
         try {
             Transformer model = new Transformer(kernels, shape, loader);
             checkpoint.reportUnused();
@@ -210,12 +217,14 @@ final class Transformer implements LanguageModel {
         private final Kernels kernels;
         private final ModelConfiguration shape;
         private final Checkpoint checkpoint;
+        private final Quantization quantization;
         private final Deque<AutoCloseable> owned = new ArrayDeque<>();
 
-        Loader(Kernels kernels, ModelConfiguration shape, Checkpoint checkpoint) {
+        Loader(Kernels kernels, ModelConfiguration shape, Checkpoint checkpoint, Quantization quantization) {
             this.kernels = kernels;
             this.shape = shape;
             this.checkpoint = checkpoint;
+            this.quantization = quantization;
         }
 
         Block block(int layer) {
@@ -247,7 +256,7 @@ final class Transformer implements LanguageModel {
                     projection(output, queries),
                     shape.outputBias() ? bias(output) : null,
                     norm("model.layers.%d.post_attention_layernorm.weight".formatted(layer), shape.hidden()),
-                    keep(kernels.gatedMatrix(weight(gate, shape.hidden()), weight(up, shape.hidden()))),
+                    keep(kernels.gatedMatrix(weight(gate, shape.hidden()), weight(up, shape.hidden()), quantization)),
                     shape.feedForwardBias() ? keep(kernels.gatedWeights(bias(gate), bias(up))) : null,
                     projection(down, shape.intermediate()),
                     shape.feedForwardBias() ? bias(down) : null);
@@ -262,8 +271,8 @@ final class Transformer implements LanguageModel {
         }
 
         private Matrix projection(List<Part> parts, int columns) {
-            return keep(kernels.matrix(
-                    parts.stream().map(part -> weight(part, columns)).toList()));
+            return keep(kernels.projection(
+                    parts.stream().map(part -> weight(part, columns)).toList(), quantization));
         }
 
         private HostTensor weight(Part part, int columns) {

@@ -5,6 +5,7 @@ import com.fasterxml.jackson.databind.ObjectMapper;
 import dev.paloverde.gpu.kernels.Devices;
 import dev.paloverde.gpu.kernels.Kernels;
 import dev.paloverde.gpu.kernels.KvCache;
+import dev.paloverde.gpu.kernels.Quantization;
 import dev.paloverde.gpu.kernels.StepBatch;
 import dev.paloverde.gpu.kernels.Tensor;
 import dev.paloverde.gpu.model.LanguageModel;
@@ -35,28 +36,48 @@ import java.util.stream.StreamSupport;
  * logits MODEL DEVICE PROMPTS.json OUT     fp32 little-endian, [positions of all prompts, vocabulary]
  * greedy MODEL DEVICE PROMPTS.json COUNT   tokens that greedy decoding appends to each prompt
  * invariance MODEL DEVICE ROWS             the same requests in other company: the same bits?
- * speed MODEL DEVICE SEQUENCES PROMPT OUTPUT REPEATS   tokens per second of generating
+ * memory MODEL DEVICE                      memory that the model takes on its device, and how long it takes to get there
+ * perplexity MODEL DEVICE TEXTS.jsonl...   tokens of the texts, and nats they cost
+ * speed MODEL DEVICE SEQUENCES PROMPT OUTPUT REPEATS   tokens per second of generating; SEQUENCES may be several, as 1,64
  * scoring MODEL DEVICE ROWS TOKENS REPEATS             tokens per second of scoring
  * texts MODEL DEVICE TEXTS.jsonl generate|score TOKENS tokens per second of whole texts, tokenized before; generating TOKENS
  * load MODEL DEVICE REPEATS                            bytes of weights per second of loading
  * soak MODEL DEVICE SECONDS                            many short jobs: memory stays as it is, results too
  * </pre>
+ *
+ * A DEVICE with {@code +fp8} after it has its weights quantized.
  */
 public final class EngineProbe {
     private static final ObjectMapper JSON = new ObjectMapper();
     private static final int PAGE_TOKENS = 16;
+    private static final String QUANTIZED = "+fp8";
+
+    private static Quantization quantization = Quantization.NONE;
 
     private EngineProbe() {}
 
     /** See the class. */
     public static void main(String[] arguments) throws IOException {
         Path model = Path.of(arguments[1]);
-        String device = arguments[2];
+        boolean quantized = arguments[2].endsWith(QUANTIZED);
+        String device =
+                quantized ? arguments[2].substring(0, arguments[2].length() - QUANTIZED.length()) : arguments[2];
+        quantization = quantized ? Quantization.FP8 : Quantization.NONE;
         boolean right = switch (arguments[0]) {
             case "logits" -> logits(model, device, prompts(arguments[3]), Path.of(arguments[4]));
             case "greedy" -> greedy(model, device, prompts(arguments[3]), Integer.parseInt(arguments[4]));
             case "invariance" -> invariance(model, device, Integer.parseInt(arguments[3]));
-            case "speed" -> speed(model, device, integers(arguments, 3));
+            case "memory" -> memory(model, device);
+            case "perplexity" ->
+                perplexity(model, device, Arrays.asList(arguments).subList(3, arguments.length));
+            case "speed" ->
+                speed(
+                        model,
+                        device,
+                        Arrays.stream(arguments[3].split(","))
+                                .mapToInt(Integer::parseInt)
+                                .toArray(),
+                        integers(arguments, 4));
             case "scoring" -> scoring(model, device, integers(arguments, 3));
             case "texts" -> texts(model, device, Path.of(arguments[3]), arguments[4], Integer.parseInt(arguments[5]));
             case "load" -> load(model, device, Integer.parseInt(arguments[3]));
@@ -87,7 +108,7 @@ public final class EngineProbe {
                 .toArray();
         try (ModelDirectory directory = ModelDirectory.open(folder);
                 Kernels kernels = Devices.open(device, 2);
-                LanguageModel model = directory.load(kernels);
+                LanguageModel model = directory.load(kernels, quantization);
                 KvCache cache = kernels.cache(model.kvLayout(PAGE_TOKENS), pages.length);
                 OutputStream stream = Files.newOutputStream(out);
                 DataOutputStream file = new DataOutputStream(new java.io.BufferedOutputStream(stream, 1 << 20))) {
@@ -107,7 +128,7 @@ public final class EngineProbe {
     }
 
     private static boolean greedy(Path folder, String device, List<int[]> prompts, int count) throws IOException {
-        EngineSpec spec = new EngineSpec(folder, device, 2, new EngineOptions(64, 2048, 16, 256L << 20, 1 << 24));
+        EngineSpec spec = spec(folder, device, 2, new EngineOptions(64, 2048, 16, 256L << 20, 1 << 24));
         try (SharedEngine shared = Engines.acquire(spec)) {
             List<CompletableFuture<Generation>> futures = prompts.stream()
                     .map(prompt -> shared.engine()
@@ -129,7 +150,7 @@ public final class EngineProbe {
                 new EngineOptions(256, 2048, 16, 1L << 30, 1 << 24));
         List<List<String>> results = new ArrayList<>();
         for (EngineOptions options : ways) {
-            try (SharedEngine shared = Engines.acquire(new EngineSpec(folder, device, 2, options))) {
+            try (SharedEngine shared = Engines.acquire(spec(folder, device, 2, options))) {
                 results.add(answers(shared, rows));
             }
             Engines.closeIdle();
@@ -180,38 +201,94 @@ public final class EngineProbe {
         return sampling.maxTokens() + ": " + logProbability;
     }
 
-    private static boolean speed(Path folder, String device, int[] sizes) throws IOException {
-        int sequences = sizes[0];
-        int prompt = sizes[1];
-        int output = sizes[2];
+    private static EngineSpec spec(Path folder, String device, int threads, EngineOptions options) {
+        return new EngineSpec(folder, device, threads, options).with(quantization);
+    }
+
+    private static boolean memory(Path folder, String device) {
+        try (ModelDirectory directory = ModelDirectory.open(folder);
+                Kernels kernels = Devices.open(device, 2)) {
+            long before = kernels.availableBytes();
+            long begin = System.nanoTime();
+            try (LanguageModel model = directory.load(kernels, quantization)) {
+                model.reserve(1); // queued behind the weights
+                long after = kernels.availableBytes();
+                System.out.printf(
+                        Locale.ROOT,
+                        "{\"bench\":\"memory\",\"bytes\":%d,\"expected\":%d,\"files\":%d,\"seconds\":%.3f}%n",
+                        before - after,
+                        directory.weightBytes(kernels, quantization),
+                        directory.weightBytes(),
+                        (System.nanoTime() - begin) / 1e9);
+            }
+        }
+        return true;
+    }
+
+    private static boolean perplexity(Path folder, String device, List<String> files) throws IOException {
+        try (SharedEngine shared = Engines.acquire(spec(folder, device, 4, EngineOptions.defaults()))) {
+            int context = shared.engine().context();
+            long tokens = 0;
+            List<CompletableFuture<Scoring>> scores = new ArrayList<>();
+            for (String file : files) {
+                for (String line : Files.readAllLines(Path.of(file))) {
+                    String text = JSON.readTree(line).get("text").textValue();
+                    int[] ids = IntStream.concat(
+                                    IntStream.of(shared.tokenizer().prefix()),
+                                    IntStream.of(shared.tokenizer().encode(text)))
+                            .toArray();
+                    if (ids.length > 1) {
+                        tokens += ids.length - 1;
+                        scores.add(shared.engine().score(new ScoringRequest(ids, context, context / 2)));
+                    }
+                }
+            }
+            double nats =
+                    -scores.stream().mapToDouble(score -> score.join().sum()).sum();
+            System.out.printf(
+                    Locale.ROOT,
+                    "{\"bench\":\"perplexity\",\"tokens\":%d,\"nats_per_token\":%.8f,\"perplexity\":%.8f}%n",
+                    tokens,
+                    nats / tokens,
+                    Math.exp(nats / tokens));
+        }
+        return true;
+    }
+
+    private static boolean speed(Path folder, String device, int[] batches, int[] sizes) throws IOException {
+        int most = Arrays.stream(batches).max().orElseThrow();
+        int prompt = sizes[0];
+        int output = sizes[1];
         EngineOptions options = new EngineOptions(
-                sequences,
-                Math.max(512, Math.min(8192, sequences * prompt)),
+                most,
+                Math.max(512, Math.min(8192, most * prompt)),
                 64,
-                kvBytes(folder, sequences, prompt + output),
+                kvBytes(folder, most, prompt + output),
                 1L << 30);
-        try (SharedEngine shared = Engines.acquire(new EngineSpec(folder, device, 4, options))) {
+        try (SharedEngine shared = Engines.acquire(spec(folder, device, 4, options))) {
             int vocabulary = shared.directory().configuration().vocabulary();
-            for (int repeat = 0; repeat <= sizes[3]; repeat++) {
-                List<int[]> prompts = random(repeat, sequences, prompt, vocabulary);
-                double first = time(shared, prompts, tokens -> generation(tokens, 1));
-                EngineMetrics before = shared.engine().metrics();
-                double whole = time(shared, prompts, tokens -> generation(tokens, output));
-                EngineMetrics after = shared.engine().metrics();
-                if (repeat > 0) {
-                    System.out.printf(
-                            Locale.ROOT,
-                            "{\"bench\":\"decode\",\"case\":{\"batch\":%d,\"prompt\":%d,\"output\":%d},\"tokens_per_second\":%.1f,"
-                                    + "\"with_prefill\":%.1f,\"prefill_seconds\":%.4f,\"seconds\":%.4f,\"steps\":%d,\"step_seconds\":%.4f}%n",
-                            sequences,
-                            prompt,
-                            output,
-                            sequences * (output - 1.0) / (whole - first),
-                            sequences * (double) output / whole,
-                            first,
-                            whole,
-                            after.steps() - before.steps(),
-                            (after.stepNanos() - before.stepNanos()) / 1e9);
+            for (int sequences : batches) {
+                for (int repeat = 0; repeat <= sizes[2]; repeat++) {
+                    List<int[]> prompts = random(repeat, sequences, prompt, vocabulary);
+                    double first = time(shared, prompts, tokens -> generation(tokens, 1));
+                    EngineMetrics before = shared.engine().metrics();
+                    double whole = time(shared, prompts, tokens -> generation(tokens, output));
+                    EngineMetrics after = shared.engine().metrics();
+                    if (repeat > 0) {
+                        System.out.printf(
+                                Locale.ROOT,
+                                "{\"bench\":\"decode\",\"case\":{\"batch\":%d,\"prompt\":%d,\"output\":%d},\"tokens_per_second\":%.1f,"
+                                        + "\"with_prefill\":%.1f,\"prefill_seconds\":%.4f,\"seconds\":%.4f,\"steps\":%d,\"step_seconds\":%.4f}%n",
+                                sequences,
+                                prompt,
+                                output,
+                                sequences * (output - 1.0) / (whole - first),
+                                sequences * (double) output / whole,
+                                first,
+                                whole,
+                                after.steps() - before.steps(),
+                                (after.stepNanos() - before.stepNanos()) / 1e9);
+                    }
                 }
             }
         }
@@ -228,7 +305,7 @@ public final class EngineProbe {
         int length = sizes[1];
         EngineOptions options =
                 new EngineOptions(rows, 8192, 64, kvBytes(folder, Math.min(rows, 8192 / length + 2), length), 1L << 30);
-        try (SharedEngine shared = Engines.acquire(new EngineSpec(folder, device, 4, options))) {
+        try (SharedEngine shared = Engines.acquire(spec(folder, device, 4, options))) {
             int vocabulary = shared.directory().configuration().vocabulary();
             for (int repeat = 0; repeat <= sizes[2]; repeat++) {
                 List<int[]> texts = random(repeat, rows, length, vocabulary);
@@ -254,7 +331,7 @@ public final class EngineProbe {
         for (String line : Files.readAllLines(file)) {
             texts.add(JSON.readTree(line).get("text").textValue());
         }
-        try (SharedEngine shared = Engines.acquire(new EngineSpec(folder, device, 8, EngineOptions.defaults()))) {
+        try (SharedEngine shared = Engines.acquire(spec(folder, device, 8, EngineOptions.defaults()))) {
             List<int[]> rows = texts.stream()
                     .map(text -> shared.directory().tokenizer().encode(text))
                     .toList();
@@ -292,7 +369,7 @@ public final class EngineProbe {
             try (Kernels kernels = Devices.open(device, 8);
                     ModelDirectory directory = ModelDirectory.open(folder)) {
                 long begin = System.nanoTime();
-                try (LanguageModel model = directory.load(kernels)) {
+                try (LanguageModel model = directory.load(kernels, quantization)) {
                     // used, a weight is there
                     try (Tensor row = kernels.residual(1, model.head().columns())) {
                         row.resize(1);

@@ -5,6 +5,10 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.paloverde.gpu.ErrorCode;
 import dev.paloverde.gpu.PaloverdeException;
+import dev.paloverde.gpu.kernels.Devices;
+import dev.paloverde.gpu.kernels.Kernels;
+import dev.paloverde.gpu.kernels.Quantization;
+import dev.paloverde.gpu.model.ModelConfiguration;
 import dev.paloverde.gpu.model.ModelDirectory;
 import java.io.IOException;
 import java.io.RandomAccessFile;
@@ -22,6 +26,7 @@ import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
 import java.util.stream.Stream;
+import org.assertj.core.data.Offset;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
@@ -66,6 +71,36 @@ class EngineRegistryTest {
 
     private static PaloverdeException failure(Throwable e) {
         return (PaloverdeException) (e instanceof ExecutionException ? e.getCause() : e);
+    }
+
+    @Test
+    void quantizedWeightsAreAnotherEngine() throws Exception {
+        Path model = temporary.resolve("model");
+        copy("llama", model);
+        EngineRegistry registry = new EngineRegistry(Duration.ofMinutes(1));
+        ScoringRequest request = new ScoringRequest(new int[] {1, 5, 6, 7, 8, 9, 10}, 7, 6);
+        List<double[]> scores = new ArrayList<>();
+        for (Quantization quantization : List.of(Quantization.NONE, Quantization.FP8, Quantization.FP8)) {
+            try (SharedEngine shared = registry.acquire(spec(model).with(quantization), null)) {
+                float[] found = shared.engine().score(request).join().logProbabilities();
+                double[] wide = new double[found.length];
+                for (int i = 0; i < found.length; i++) {
+                    wide[i] = found[i];
+                }
+                scores.add(wide);
+            }
+        }
+        assertThat(scores.get(1)).isNotEqualTo(scores.get(0)).isEqualTo(scores.get(2));
+        assertThat(scores.get(1)).containsExactly(scores.get(0), Offset.offset(1.0));
+        try (ModelDirectory directory = ModelDirectory.open(model);
+                Kernels kernels = Devices.open("cpu", 1)) {
+            ModelConfiguration shape = directory.configuration();
+            long projections = shape.projectionWeights();
+            // the checkpoint is in fp32: nothing is gained, and nothing lost
+            assertThat(directory.weightBytes(kernels, Quantization.FP8)).isEqualTo(directory.weightBytes());
+            assertThat(projections).isBetween(1L, directory.weightBytes() / 4);
+        }
+        registry.closeIdle();
     }
 
     @Test

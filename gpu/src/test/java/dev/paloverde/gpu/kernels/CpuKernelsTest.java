@@ -99,6 +99,41 @@ class CpuKernelsTest {
         }
     }
 
+    /** Quantized weights are those of the tensor that says what becomes of them. */
+    @Property(tries = 20)
+    void multipliesWithQuantizedWeights(
+            @ForAll("sizes") int columns, @ForAll("sizes") int outputs, @ForAll DataType type, @ForAll long seed) {
+        Random random = new Random(seed);
+        Numbers weight = Numbers.random(random, type, outputs, columns);
+        Numbers up = Numbers.random(random, type, outputs, columns);
+        float[] input = Numbers.normal(random, 3 * columns);
+        float[] quantized = new float[outputs * columns];
+        new Fp8Tensor(weight).rows(0, outputs).asFloatBuffer().get(quantized);
+        double[] expected = Reference.multiply(input, 3, columns, quantized, outputs, null);
+        try (Matrix matrix = kernels.projection(List.of(weight), Quantization.FP8);
+                Matrix same = kernels.projection(List.of(weight), Quantization.NONE);
+                Matrix gated = kernels.gatedMatrix(weight, up, Quantization.FP8);
+                Matrix gatedOfTensors = kernels.gatedMatrix(new Fp8Tensor(weight), new Fp8Tensor(up));
+                Tensor in = tensor(3, columns, input);
+                Tensor out = tensor(3, outputs, new float[3 * outputs]);
+                Tensor other = tensor(3, outputs, new float[3 * outputs])) {
+            kernels.multiply(in, matrix, null, out);
+            for (int r = 0; r < 3; r++) {
+                for (int o = 0; o < outputs; o++) {
+                    assertThat((double) out.read(r)[o])
+                            .isCloseTo(expected[r * outputs + o], within(1e-6 * columns + 1e-5));
+                }
+            }
+            assertThat(same.bytes())
+                    .isEqualTo(matrix.bytes() / 4 * type.bytes() + (type == DataType.F16 ? matrix.bytes() / 2 : 0));
+            kernels.multiplyGated(in, gated, null, out);
+            kernels.multiplyGated(in, gatedOfTensors, null, other);
+            for (int r = 0; r < 3; r++) {
+                assertThat(out.read(r)).isEqualTo(other.read(r));
+            }
+        }
+    }
+
     @Property(tries = 30)
     void embeds(
             @ForAll("sizes") int vocabulary, @ForAll("sizes") int columns, @ForAll DataType type, @ForAll long seed) {

@@ -51,7 +51,8 @@ final class TextEngine implements AutoCloseable {
                 TextModel.threads(settings),
                 options,
                 settings.speculation(),
-                TextModel.draft(settings));
+                TextModel.draft(settings),
+                settings.value(Settings.QUANTIZATION));
         String fingerprint = settings.value(Settings.MODEL_FINGERPRINT);
         return new TextEngine(
                 fingerprint.isEmpty() ? Engines.acquire(spec) : Engines.acquire(spec, fingerprint),

@@ -5,6 +5,7 @@ import dev.paloverde.gpu.PaloverdeException;
 import dev.paloverde.gpu.decode.DraftSpec;
 import dev.paloverde.gpu.decode.Receipt;
 import dev.paloverde.gpu.kernels.Devices;
+import dev.paloverde.gpu.kernels.Quantization;
 import dev.paloverde.gpu.model.ModelDirectory;
 import dev.paloverde.gpu.model.Tokenizer;
 import dev.paloverde.udfs.Operation;
@@ -114,7 +115,14 @@ public record TextModel(ModelDirectory directory) {
                 operation.toString(),
                 parameters,
                 operation == Operation.GENERATE ? settings.value(Settings.SEED) : 0,
-                "as-stored");
+                dataType(settings.value(Settings.QUANTIZATION)));
+    }
+
+    private static String dataType(Quantization quantization) {
+        return switch (quantization) {
+            case NONE -> "as-stored";
+            case FP8 -> "fp8";
+        };
     }
 
     Tokenizer tokenizer() {
