@@ -2,6 +2,7 @@ package dev.paloverde.gpu.image;
 
 import dev.paloverde.gpu.ErrorCode;
 import dev.paloverde.gpu.PaloverdeException;
+import java.io.Serializable;
 
 /**
  * What an image may have before it is decoded: a file of a few bytes can claim gigabytes of pixels.
@@ -9,7 +10,7 @@ import dev.paloverde.gpu.PaloverdeException;
  * @param maxPixels width times height
  * @param maxFrames of an animation
  */
-public record ImageLimits(long maxPixels, int maxFrames) {
+public record ImageLimits(long maxPixels, int maxFrames) implements Serializable {
     /** 89,478,485 pixels, where Pillow begins to warn of decompression bombs (a quarter GiB of RGB); 4096 frames. */
     public static final ImageLimits STANDARD = new ImageLimits(89_478_485, 4_096);
 
