@@ -26,7 +26,7 @@ import org.apache.spark.deploy.SparkHadoopUtil;
  */
 public record TextModel(ModelDirectory directory) {
     /** {@return the local directory of the model of some settings, after bringing it here where it lies elsewhere} */
-    static Path path(Settings settings) {
+    public static Path path(Settings settings) {
         return find(settings, Settings.MODEL);
     }
 
@@ -47,7 +47,8 @@ public record TextModel(ModelDirectory directory) {
                 : SparkHadoopUtil.get().newConfiguration(SparkEnv.get().conf());
     }
 
-    static String device(Settings settings) {
+    /** {@return the device that settings name, as {@link Devices#open} takes it} */
+    public static String device(Settings settings) {
         return settings.value(Settings.DEVICE).name().toLowerCase(Locale.ROOT);
     }
 
@@ -56,7 +57,8 @@ public record TextModel(ModelDirectory directory) {
         return Devices.resolve(device(settings));
     }
 
-    static int threads(Settings settings) {
+    /** {@return CPU threads of an engine} */
+    public static int threads(Settings settings) {
         int threads = settings.value(Settings.THREADS);
         return threads == 0 ? Runtime.getRuntime().availableProcessors() : threads;
     }
