@@ -16,6 +16,7 @@
  * {@code RunManifest}; {@link dev.paloverde.jobs.ExitCode} is the last word.
  *
  * <p>The command {@code corpus} is a story of its own, {@code CorpusJob}: its stages are tables in a {@code StageDirectory},
- * each there whole or not at all, and what it did is a {@code CorpusSummary}.
+ * each there whole or not at all, and what it did is a {@code CorpusSummary}. {@code images} is told alike by {@code ImagesJob}: {@code ImageListing} says what
+ * the files of an input are, and {@code HadoopOpener} opens them in tasks.
  */
 package dev.paloverde.jobs;

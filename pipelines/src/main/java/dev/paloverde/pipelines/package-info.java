@@ -11,5 +11,8 @@
  * model, adds its results.
  *
  * <p>{@link dev.paloverde.pipelines.InputCount} looks at all of the input once, before the work begins.
+ *
+ * <p>Training corpora are made in rooms of their own: of texts in {@link dev.paloverde.pipelines.corpus}, of images in {@link
+ * dev.paloverde.pipelines.image}.
  */
 package dev.paloverde.pipelines;

@@ -1,6 +1,7 @@
 package dev.paloverde.pipelines.image;
 
 import java.io.BufferedInputStream;
+import java.io.EOFException;
 import java.io.IOException;
 import java.io.InputStream;
 import java.util.ArrayDeque;
@@ -25,6 +26,7 @@ final class TarSamples implements Iterator<Row>, AutoCloseable {
     /** What the headers of one member may take: names and extended headers are read into memory by the tar reader. */
     private static final int HEADER_BYTES = 1 << 20;
 
+    private static final int RECORD_BYTES = 512;
     private static final int BUFFER_BYTES = 1 << 16;
 
     private final String path;
@@ -78,9 +80,14 @@ final class TarSamples implements Iterator<Row>, AutoCloseable {
         long offset = counted.count();
         try {
             counted.allow(HEADER_BYTES);
+            long header = (offset + RECORD_BYTES - 1) / RECORD_BYTES * RECORD_BYTES;
             TarArchiveEntry entry = tar.getNextEntry();
             counted.allow(Long.MAX_VALUE);
             if (entry == null) {
+                if (counted.count() < header + RECORD_BYTES) {
+                    // cut between two members, which the tar reader takes for the end
+                    throw new EOFException("there is no end-of-archive record");
+                }
                 endGroup();
                 end();
                 return;

@@ -10,7 +10,7 @@ import dev.paloverde.udfs.Operation;
 import dev.paloverde.udfs.Paloverde;
 import dev.paloverde.udfs.Settings;
 import dev.paloverde.udfs.TextOptions;
-import dev.paloverde.udfs.sql.PaloverdeExtensions;
+import dev.paloverde.udfs.sql.TestSession;
 import java.io.File;
 import java.io.IOException;
 import java.nio.ByteBuffer;
@@ -38,12 +38,7 @@ class ImageEmbedTest {
 
     @BeforeAll
     static void data() throws IOException {
-        spark = SparkSession.builder()
-                .master("local[2]")
-                .config("spark.ui.enabled", "false")
-                .config("spark.sql.extensions", PaloverdeExtensions.class.getName())
-                .config("spark.sql.shuffle.partitions", "2")
-                .getOrCreate();
+        spark = TestSession.get();
         expected = new ObjectMapper().readTree(new File(MODEL, "expected.json")).path("images");
         List<Row> rows = new ArrayList<>();
         for (int i = 0; i < expected.size(); i++) {
