@@ -13,6 +13,10 @@ public enum ErrorCode {
     INVALID_UTF8(Scope.ROW),
     /** The row needs more tokens than the model's context, or than the key-value cache can ever hold. */
     INPUT_TOO_LONG(Scope.ROW),
+    /** The bytes of the row are not an image that can be decoded, or not all of one. */
+    INVALID_IMAGE(Scope.ROW),
+    /** The row's image claims more pixels, or more frames, than allowed; it was not decoded. */
+    IMAGE_TOO_LARGE(Scope.ROW),
     /** A chat template refused the row's messages. */
     TEMPLATE_FAILED(Scope.ROW),
     /** The model produced a value that is not a number for this row. */

@@ -413,7 +413,7 @@ final class Input {
     }
 
     /** {@return the files of a location, hidden ones left out; at least one} */
-    private static List<FileStatus> list(String location, Configuration configuration) {
+    static List<FileStatus> list(String location, Configuration configuration) {
         List<FileStatus> files = new ArrayList<>();
         try {
             Path path = new Path(location);

@@ -17,7 +17,7 @@ import picocli.CommandLine.ParameterException;
  */
 @Command(
         name = "paloverde",
-        description = "Language models inside Apache Spark: generate, score, choose and embed by the row.",
+        description = "Language and vision models inside Apache Spark: generate, score, choose and embed by the row.",
         mixinStandardHelpOptions = true,
         versionProvider = Versions.class,
         synopsisSubcommandLabel = "COMMAND",
@@ -26,8 +26,10 @@ import picocli.CommandLine.ParameterException;
             ScoreCommand.class,
             ChooseCommand.class,
             EmbedCommand.class,
+            EmbedImageCommand.class,
             CorpusCommand.class,
             CorpusPackCommand.class,
+            ImagesCommand.class,
             SqlCommand.class,
             SsdModelCommand.class,
             DemoCommand.class,

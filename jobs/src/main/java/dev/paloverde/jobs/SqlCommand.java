@@ -10,7 +10,10 @@ import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
 
 /** Runs SQL statements, for trying the functions where no SQL shell is at hand. */
-@Command(name = "sql", description = "Runs SQL statements with the functions llm_generate, llm_score, llm_embed.")
+@Command(
+        name = "sql",
+        description =
+                "Runs SQL statements with the functions llm_generate, llm_score, llm_choose, llm_embed and image_embed.")
 final class SqlCommand extends SparkCommand {
     private static final int SHOWN_ROWS = 100;
 

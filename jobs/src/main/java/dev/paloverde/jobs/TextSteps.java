@@ -84,6 +84,15 @@ record TextSteps(Operation operation, Mapping mapping, Map<String, String> setti
             return input.apply(0).name();
         }
         StructField field = named(input, mapping.column().orElse(mapping.part()), mapping.flag());
+        if (operation == Operation.EMBED_IMAGE && !(field.dataType() instanceof BinaryType)) {
+            throw new PaloverdeException(
+                    ErrorCode.INPUT_UNREADABLE,
+                    "%s %s is %s; it must be the bytes of an image"
+                            .formatted(
+                                    mapping.flag(),
+                                    field.name(),
+                                    field.dataType().simpleString()));
+        }
         if (!isText(field.dataType())) {
             throw new PaloverdeException(
                     ErrorCode.INPUT_UNREADABLE,

@@ -19,5 +19,7 @@
  * each there whole or not at all, and what it did is a {@code CorpusSummary}, which {@code DataCard} shows. Its last stages
  * are those of {@code PackStages}, which the command {@code corpus-pack} runs by themselves. {@code CompressedLines} and
  * {@code WarcRows} read what Spark's own readers would fail on, and make rows of what is wrong.
+ * {@code images} is told alike by {@code ImagesJob}: {@code ImageListing} says what the files of an input are, and {@code
+ * HadoopOpener} opens them in tasks.
  */
 package dev.paloverde.jobs;

@@ -5,6 +5,7 @@ import dev.paloverde.udfs.Operation;
 import dev.paloverde.udfs.Paloverde;
 import dev.paloverde.udfs.Settings;
 import dev.paloverde.udfs.TextOptions;
+import dev.paloverde.udfs.image.ImageModel;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -17,7 +18,7 @@ import org.apache.spark.sql.SparkSession;
 import org.apache.spark.sql.functions;
 import org.apache.spark.sql.types.StructType;
 
-/** One of Paloverde's functions of text as a step: continue, score, choose or embed. */
+/** One of Paloverde's functions of text or images as a step: continue, score, choose or embed. */
 public final class TextStep implements Step {
     /** The column that a template's text is put in on the way to the function; it is not part of the output. */
     private static final String RENDERED = "__paloverde_text";
@@ -64,7 +65,7 @@ public final class TextStep implements Step {
         this.receipt = Paloverde.receipt(spark, operation, options);
         this.results = Paloverde.results(spark, operation, options);
         Settings settings = Settings.resolve(operation, call, session(spark));
-        this.model = settings.value(Settings.MODEL);
+        this.model = operation == Operation.EMBED_IMAGE ? ImageModel.name(settings) : settings.value(Settings.MODEL);
         this.newTokensPerRow = operation == Operation.GENERATE ? settings.value(Settings.MAX_TOKENS) : 0;
         this.rowKey = Paloverde.rowKey(operation, options);
         this.tokens = Paloverde.tokens(spark, operation, options);
@@ -177,6 +178,7 @@ public final class TextStep implements Step {
             case SCORE -> Paloverde.score(prepared, options);
             case CHOOSE -> Paloverde.choose(prepared, options);
             case EMBED -> Paloverde.embed(prepared, options);
+            case EMBED_IMAGE -> Paloverde.embedImages(prepared, options);
         };
         return answered.drop(RENDERED);
     }

@@ -15,5 +15,8 @@
  * {@link dev.paloverde.pipelines.packing} makes sequences of them.
  *
  * <p>{@link dev.paloverde.pipelines.InputCount} looks at all of the input once, before the work begins.
+ *
+ * <p>Training corpora are made in rooms of their own: of texts in {@link dev.paloverde.pipelines.corpus}, of images in {@link
+ * dev.paloverde.pipelines.image}.
  */
 package dev.paloverde.pipelines;

@@ -33,4 +33,9 @@ public final class Functions {
     public static Column llmEmbed(Column text, Map<String, String> options) {
         return Calls.of(SparkSession.active(), Operation.EMBED, List.of(text), options);
     }
+
+    /** {@return an image as latents of its patches, with options by their keys} */
+    public static Column imageEmbed(Column image, Map<String, String> options) {
+        return Calls.of(SparkSession.active(), Operation.EMBED_IMAGE, List.of(image), options);
+    }
 }

@@ -11,16 +11,18 @@ public enum Operation {
     /** Says how likely each of several continuations of a context is. */
     CHOOSE,
     /** Turns a text into a vector. */
-    EMBED;
+    EMBED,
+    /** Turns an image into a latent for each of its patches. */
+    EMBED_IMAGE;
 
     /** {@return the name of the SQL function, {@code llm_generate} for instance} */
     public String sqlName() {
-        return "llm_" + toString();
+        return this == EMBED_IMAGE ? "image_embed" : "llm_" + toString();
     }
 
     /** {@return the name in lower case, as users write it} */
     @Override
     public String toString() {
-        return name().toLowerCase(Locale.ROOT);
+        return name().toLowerCase(Locale.ROOT).replace('_', '-');
     }
 }

@@ -3,6 +3,9 @@ package dev.paloverde.udfs;
 import dev.paloverde.gpu.ErrorCode;
 import dev.paloverde.gpu.PaloverdeException;
 import dev.paloverde.gpu.decode.Receipt;
+import dev.paloverde.udfs.image.ImageColumns;
+import dev.paloverde.udfs.image.ImageFunction;
+import dev.paloverde.udfs.image.ImageModel;
 import dev.paloverde.udfs.sql.Calls;
 import dev.paloverde.udfs.text.Preload;
 import dev.paloverde.udfs.text.RowColumns;
@@ -20,7 +23,7 @@ import org.apache.spark.sql.types.StructField;
 import org.apache.spark.sql.types.StructType;
 
 /**
- * Language models over datasets. Each function adds the columns of its result to those of the input, under the names
+ * Language and vision models over datasets. Each function adds the columns of its result to those of the input, under the names
  * that the SQL function's struct has; a name that the input has already gets the function's name in front
  * ({@code generate_status} for instance). Rows keep their order within a partition; none is lost, none is added.
  */
@@ -65,6 +68,15 @@ public final class Paloverde {
         return add(rows, Operation.EMBED, options);
     }
 
+    /**
+     * Turns the images of a column of bytes into latents, one for each patch. Adds {@code latents ARRAY<FLOAT>} of {@code
+     * tokens * width} numbers, the same for every row of a model, {@code tokens INT, width INT}, and {@code row_key} to
+     * {@code error_message} as in {@link #generate}.
+     */
+    public static Dataset<Row> embedImages(Dataset<Row> rows, TextOptions options) {
+        return add(rows, Operation.EMBED_IMAGE, options);
+    }
+
     // What a job must know before it runs, to plan, to resume and to name what differs
 
     /**
@@ -72,7 +84,10 @@ public final class Paloverde {
      * as the call would where no row can survive: unknown options, a missing or damaged model.
      */
     public static Receipt receipt(SparkSession spark, Operation operation, TextOptions options) {
-        return TextModel.receipt(Settings.resolve(operation, options.options(), Calls.session(spark)), operation);
+        Settings settings = Settings.resolve(operation, options.options(), Calls.session(spark));
+        return operation == Operation.EMBED_IMAGE
+                ? ImageModel.receipt(settings)
+                : TextModel.receipt(settings, operation);
     }
 
     /**
@@ -85,8 +100,7 @@ public final class Paloverde {
 
     /** {@return the columns that a call adds, in order, under the names they have where the input has none of them} */
     public static StructType results(SparkSession spark, Operation operation, TextOptions options) {
-        return new TextFunction(operation, Settings.resolve(operation, options.options(), Calls.session(spark)))
-                .output();
+        return output(operation, Settings.resolve(operation, options.options(), Calls.session(spark)));
     }
 
     /** {@return the row key that a call will give a row, from the same columns; runs no model} */
@@ -99,10 +113,11 @@ public final class Paloverde {
      * Runs the model's tokenizer on the executors, not the model.
      */
     public static Column tokens(SparkSession spark, Operation operation, TextOptions options) {
-        return RowColumns.tokens(
-                operation,
-                Settings.resolve(operation, options.options(), Calls.session(spark)),
-                arguments(operation, options));
+        Settings settings = Settings.resolve(operation, options.options(), Calls.session(spark));
+        List<Column> arguments = arguments(operation, options);
+        return operation == Operation.EMBED_IMAGE
+                ? ImageColumns.tokens(settings, arguments.get(0))
+                : RowColumns.tokens(operation, settings, arguments);
     }
 
     /**
@@ -110,7 +125,9 @@ public final class Paloverde {
      * Worth its while in a driver that is the executor too: the model is there when the plan is.
      */
     public static Preload preload(SparkSession spark, Operation operation, TextOptions options) {
-        return Preload.begin(Settings.resolve(operation, options.options(), Calls.session(spark)));
+        return operation == Operation.EMBED_IMAGE
+                ? Preload.none()
+                : Preload.begin(Settings.resolve(operation, options.options(), Calls.session(spark)));
     }
 
     private static List<Column> arguments(Operation operation, TextOptions options) {
@@ -138,11 +155,12 @@ public final class Paloverde {
             arguments.add(column(rows, choices(options), "choices"));
         }
         Column call = Calls.of(session, operation, arguments, options.options());
+        String prefix = operation.toString().replace('-', '_') + "_";
         List<Column> columns = new ArrayList<>();
         columns.add(functions.col("*"));
-        for (StructField field : new TextFunction(operation, settings).output().fields()) {
+        for (StructField field : output(operation, settings).fields()) {
             boolean taken = Arrays.stream(rows.columns()).anyMatch(field.name()::equalsIgnoreCase);
-            columns.add(call.getField(field.name()).as(taken ? operation + "_" + field.name() : field.name()));
+            columns.add(call.getField(field.name()).as(taken ? prefix + field.name() : field.name()));
         }
         return rows.select(columns.toArray(Column[]::new));
     }
@@ -155,5 +173,11 @@ public final class Paloverde {
                             .formatted(name, role, String.join(", ", rows.columns())));
         }
         return rows.col(quoted(name));
+    }
+
+    private static StructType output(Operation operation, Settings settings) {
+        return operation == Operation.EMBED_IMAGE
+                ? new ImageFunction(settings).output()
+                : new TextFunction(operation, settings).output();
     }
 }

@@ -2,6 +2,7 @@ package dev.paloverde.udfs;
 
 import static dev.paloverde.udfs.Operation.CHOOSE;
 import static dev.paloverde.udfs.Operation.EMBED;
+import static dev.paloverde.udfs.Operation.EMBED_IMAGE;
 import static dev.paloverde.udfs.Operation.GENERATE;
 import static dev.paloverde.udfs.Operation.SCORE;
 import static dev.paloverde.udfs.Setting.Scope.RESOURCE;
@@ -10,8 +11,10 @@ import static dev.paloverde.udfs.Setting.Scope.RESULT;
 import dev.paloverde.gpu.ErrorCode;
 import dev.paloverde.gpu.PaloverdeException;
 import dev.paloverde.gpu.decode.Speculation;
+import dev.paloverde.gpu.image.ImageLimits;
 import dev.paloverde.gpu.kernels.Quantization;
 import dev.paloverde.gpu.model.Pooling;
+import dev.paloverde.gpu.model.VisionModel;
 import java.io.Serializable;
 import java.util.ArrayList;
 import java.util.Collection;
@@ -38,6 +41,8 @@ public final class Settings implements Serializable {
     private static final long serialVersionUID = 1L;
 
     private static final Set<Operation> ALL = EnumSet.allOf(Operation.class);
+    private static final Set<Operation> TEXTS = EnumSet.complementOf(EnumSet.of(EMBED_IMAGE));
+    private static final Set<Operation> IMAGES = EnumSet.of(EMBED_IMAGE);
     private static final Set<Operation> PROMPTED = EnumSet.of(GENERATE);
     private static final Set<Operation> SCORED = EnumSet.of(SCORE);
 
@@ -93,7 +98,8 @@ public final class Settings implements Serializable {
             "embedded:sample-target",
             RESULT,
             ALL,
-            "The Hugging Face model directory: config.json, *.safetensors, tokenizer.json. A URI is copied once per"
+            "The Hugging Face model directory: config.json, *.safetensors, tokenizer.json, or for images"
+                    + " preprocessor_config.json instead of that; pixels, for images, is no model but their patches. A URI is copied once per"
                     + " executor into cache-directory; embedded:<name> is a model that the jar carries.");
 
     /** Where the engine computes. */
@@ -110,7 +116,7 @@ public final class Settings implements Serializable {
             "quantization",
             Quantization.NONE,
             RESULT,
-            ALL,
+            TEXTS,
             "What becomes of the model's weights: none leaves them as they are; fp8 makes those of all layers' projections"
                     + " e4m3 numbers with a scale for each output, when they are loaded. Embedding, output head, norms and"
                     + " biases stay, and so does a draft model. On a GPU such weights take half the memory; a CPU computes"
@@ -126,7 +132,7 @@ public final class Settings implements Serializable {
             "on-invalid-utf8",
             OnInvalidUtf8.ERROR,
             RESULT,
-            ALL,
+            TEXTS,
             "What a text with bytes that are not UTF-8 gets: the row's status becomes error with code INVALID_UTF8, or"
                     + " each malformed sequence is replaced by U+FFFD.");
 
@@ -288,6 +294,31 @@ public final class Settings implements Serializable {
             EnumSet.of(EMBED),
             "Whether an embedding is left as it is, or divided by its Euclidean length.");
 
+    // Images
+
+    /** What a patch's latent is. */
+    public static final Setting<VisionModel.Latents> LATENTS = Setting.choice(
+            "latents",
+            VisionModel.Latents.NORMALIZED,
+            RESULT,
+            IMAGES,
+            "What an image's latents are: normalized, the final norm without its gain and bias, mean 0 and variance 1 within"
+                    + " each latent, as representation autoencoders take them; or hidden, the model's last hidden states.");
+
+    /** Pixels of an image. */
+    public static final Setting<Integer> MAX_PIXELS = Setting.whole(
+            "max-pixels",
+            (int) ImageLimits.STANDARD.maxPixels(),
+            1,
+            500_000_000,
+            RESULT,
+            IMAGES,
+            "The most pixels an image may claim; one with more is not decoded, and its row gets the code IMAGE_TOO_LARGE.");
+
+    /** Images of a step. */
+    public static final Setting<Integer> STEP_IMAGES = Setting.whole(
+            "step-images", 0, 0, 4096, RESOURCE, IMAGES, "The most images of one step of a vision engine;" + SUITS);
+
     // Resources
 
     /** What the model's files must be. */
@@ -312,7 +343,7 @@ public final class Settings implements Serializable {
 
     /** Sequences in flight. */
     public static final Setting<Integer> MAX_SEQUENCES = Setting.whole(
-            "max-sequences", 0, 0, 65536, RESOURCE, ALL, "The most sequences in flight in an engine;" + SUITS);
+            "max-sequences", 0, 0, 65536, RESOURCE, TEXTS, "The most sequences in flight in an engine;" + SUITS);
 
     /** Rows of a step. */
     public static final Setting<Integer> STEP_TOKENS = Setting.whole(
@@ -321,16 +352,16 @@ public final class Settings implements Serializable {
             0,
             1 << 20,
             RESOURCE,
-            ALL,
+            TEXTS,
             "The most tokens of one forward step; a longer prefill is cut into chunks;" + SUITS);
 
     /** Page size. */
     public static final Setting<Integer> PAGE_TOKENS = Setting.whole(
-            "page-tokens", 0, 0, 1024, RESOURCE, ALL, "Positions in a page of the key-value cache;" + SUITS);
+            "page-tokens", 0, 0, 1024, RESOURCE, TEXTS, "Positions in a page of the key-value cache;" + SUITS);
 
     /** Cache size. */
     public static final Setting<Long> KV_MEMORY =
-            Setting.bytes("kv-memory", "0", 0, 1L << 50, ALL, "Memory for the key-value cache of an engine;" + SUITS);
+            Setting.bytes("kv-memory", "0", 0, 1L << 50, TEXTS, "Memory for the key-value cache of an engine;" + SUITS);
 
     /** Tokens waiting. */
     public static final Setting<Integer> MAX_QUEUED_TOKENS = Setting.whole(
@@ -339,7 +370,7 @@ public final class Settings implements Serializable {
             1,
             Integer.MAX_VALUE,
             RESOURCE,
-            ALL,
+            TEXTS,
             "Tokens that may wait for admission to an engine before tasks wait too.");
 
     /** Whether tokens are guessed ahead. */
@@ -347,7 +378,7 @@ public final class Settings implements Serializable {
             "strategy",
             Speculation.Strategy.AUTOREGRESSIVE,
             RESOURCE,
-            ALL,
+            TEXTS,
             "How tokens are generated: autoregressive, one a step; speculative, a few are guessed and verified in one"
                     + " step; ssd, while they are verified the next ones are guessed for the likely outcomes.");
 
@@ -356,7 +387,7 @@ public final class Settings implements Serializable {
             "drafter",
             Speculation.Drafting.MODEL,
             RESOURCE,
-            ALL,
+            TEXTS,
             "Who guesses tokens: the draft-model; a lookup of what followed the last tokens earlier in prompt and output,"
                     + " which needs no model; or both, for each row the one that was right more often.");
 
@@ -366,7 +397,7 @@ public final class Settings implements Serializable {
             "as model; empty for none",
             "",
             RESOURCE,
-            ALL,
+            TEXTS,
             "A smaller model with the same tokenizer, which guesses tokens ahead: embedded:sample-draft for"
                     + " embedded:sample-target. Its memory comes on top; its share of kv-memory grows with its layers.");
 
@@ -376,7 +407,7 @@ public final class Settings implements Serializable {
             "cpu, cuda, or cuda:1 for the second GPU of a process; empty for the model's own",
             "",
             RESOURCE,
-            ALL,
+            TEXTS,
             "Where the draft model runs, if not where the model does: on a GPU of its own it takes nothing from the model.");
 
     /** Multiprocessors of the draft model. */
@@ -386,13 +417,13 @@ public final class Settings implements Serializable {
             0,
             1024,
             RESOURCE,
-            ALL,
+            TEXTS,
             "With strategy=ssd on one GPU, how many of its multiprocessors are set apart for the draft model, rounded up to"
                     + " a multiple of 8; 0 where both models use all of them.");
 
     /** Tokens of a round. */
     public static final Setting<Integer> SPECULATION_TOKENS = Setting.whole(
-            "speculation-tokens", 5, 1, 64, RESOURCE, ALL, "The most tokens guessed ahead of a row in a step.");
+            "speculation-tokens", 5, 1, 64, RESOURCE, TEXTS, "The most tokens guessed ahead of a row in a step.");
 
     /** Guesses of an outcome. */
     public static final Setting<Integer> FAN_OUT = Setting.whole(
@@ -401,7 +432,7 @@ public final class Settings implements Serializable {
             0,
             64,
             RESOURCE,
-            ALL,
+            TEXTS,
             "With strategy=ssd, for how many outcomes of a step the next tokens are guessed: on average for each number"
                     + " of tokens that can be accepted.");
 
@@ -410,7 +441,7 @@ public final class Settings implements Serializable {
             "fan-out-spread",
             Speculation.Spread.GEOMETRIC,
             RESOURCE,
-            ALL,
+            TEXTS,
             "Whether the numbers of accepted tokens get guesses by how likely they are, as measured, or all the same.");
 
     /** What follows a wrong guess. */
@@ -418,7 +449,7 @@ public final class Settings implements Serializable {
             "speculation-fallback",
             Speculation.Fallback.MEASURED,
             RESOURCE,
-            ALL,
+            TEXTS,
             "With strategy=ssd, what a row gets whose outcome was not guessed: tokens of the draft model, for which all"
                     + " wait; those of a lookup; or whichever gives more tokens in a second, as measured.");
 
@@ -427,7 +458,7 @@ public final class Settings implements Serializable {
             "speculation-pace",
             Speculation.Pace.MEASURED,
             RESOURCE,
-            ALL,
+            TEXTS,
             "Whether tokens are guessed only while that gives more tokens in a second, as measured for each number of"
                     + " rows in flight, or always. With speculation-rule=rejection it is always.");
 
@@ -437,7 +468,7 @@ public final class Settings implements Serializable {
             "a directory that executors can write to; empty for nowhere",
             "",
             RESOURCE,
-            ALL,
+            TEXTS,
             "Where what came of guessing ahead is written down step by step, as Parquet: the last 16384 steps of an engine"
                     + " each time that a task asks.");
 
@@ -504,6 +535,9 @@ public final class Settings implements Serializable {
             TOKEN_LOG_PROBABILITIES,
             POOLING,
             NORMALIZE,
+            LATENTS,
+            MAX_PIXELS,
+            STEP_IMAGES,
             MODEL_FINGERPRINT,
             THREADS,
             MAX_SEQUENCES,

@@ -16,8 +16,8 @@ public final class Engines {
 
     private Engines() {}
 
-    /** An engine's device is lost to this process. */
-    static void lost(PaloverdeException error) {
+    /** Tells who listens that an engine's device is lost to this process. */
+    public static void lost(PaloverdeException error) {
         faultListener.accept(error);
     }
 

@@ -191,6 +191,36 @@ public final class CpuKernels extends Kernels {
     }
 
     @Override
+    public void normalizeCentered(Tensor in, Weights gain, Weights bias, float epsilon, Tensor out) {
+        float[] from = own(in, CpuTensor.class).values();
+        float[] to = own(out, CpuTensor.class).values();
+        float[] gains = own(gain, CpuWeights.class).values();
+        float[] biases = own(bias, CpuWeights.class).values();
+        int columns = in.columns();
+        Shapes.same(gain.length(), columns, "gain", "columns of the input");
+        Shapes.same(bias.length(), columns, "bias", "columns of the input");
+        Shapes.same(out.columns(), columns, "columns of the output", "columns of the input");
+        Shapes.same(out.rows(), in.rows(), "rows of the output", "rows of the input");
+        forRows(in.rows(), 4L * columns, (row, scratch) -> {
+            float[] partials = scratch.floats(Scratch.Use.PARTIALS, Arithmetic.PARTIALS);
+            float[] centered = scratch.floats(Scratch.Use.OUTPUTS, columns);
+            int offset = row * columns;
+            Arrays.fill(partials, 0, Arithmetic.PARTIALS, 0f);
+            for (int i = 0; i < columns; i++) {
+                partials[i % Arithmetic.PARTIALS] += from[offset + i];
+            }
+            float mean = (float) (Arithmetic.total(partials, 0) / columns);
+            for (int i = 0; i < columns; i++) {
+                centered[i] = from[offset + i] - mean;
+            }
+            normalize(centered, 0, gains, epsilon, to, offset, scratch);
+            for (int i = 0; i < columns; i++) {
+                to[offset + i] += biases[i];
+            }
+        });
+    }
+
+    @Override
     public void multiply(Tensor in, Matrix weight, Weights bias, Tensor out) {
         project(in, weight, bias, out, Store.SET);
     }
@@ -371,6 +401,37 @@ public final class CpuKernels extends Kernels {
         share(work, run.tasks(), run::run);
     }
 
+    @Override
+    public void attendWithin(Heads queries, Heads keys, Heads values, float scale, int[] starts, Tensor out) {
+        for (Heads others : List.of(keys, values)) {
+            Shapes.same(others.count(), queries.count(), "key or value heads", "query heads");
+            Shapes.same(others.width(), queries.width(), "width of a key or value head", "width of a query head");
+            Shapes.same(others.tensor().rows(), out.rows(), "rows of keys or values", "rows of the output");
+        }
+        Shapes.same(queries.tensor().rows(), out.rows(), "rows of the queries", "rows of the output");
+        Shapes.same(out.columns(), queries.count() * queries.width(), "columns of the output", "width of all heads");
+        Shapes.same(starts[0], 0, "first row of the first block", "first row");
+        Shapes.same(starts[starts.length - 1], out.rows(), "end of the last block", "rows of the output");
+        long work = 0;
+        for (int block = 1; block < starts.length; block++) {
+            long rows = starts[block] - starts[block - 1];
+            Shapes.atLeast(starts[block], starts[block - 1], "end of a block", "its first row");
+            work += 2 * rows * rows * out.columns();
+        }
+        BlockAttention run = new BlockAttention(
+                arithmetic,
+                queries,
+                values(queries),
+                keys,
+                values(keys),
+                values,
+                values(values),
+                scale,
+                starts,
+                own(out, CpuTensor.class).values());
+        share(work, run.tasks(), run::run);
+    }
+
     private static void checkHeads(Heads heads, KvLayout layout, StepBatch batch, String what) {
         Shapes.same(heads.count(), layout.heads(), what + " heads", "heads of the cache");
         Shapes.same(heads.width(), layout.width(), "width of a " + what + " head", "width of a head in the cache");
@@ -427,6 +488,14 @@ public final class CpuKernels extends Kernels {
         gates.resize(in.rows());
         multiply(in, weight, bias, gates);
         swiGlu(gates, out);
+    }
+
+    @Override
+    public void multiplyActivated(Tensor in, Matrix weight, Weights bias, Activation activation, Tensor out) {
+        multiply(in, weight, bias, out);
+        float[] values = own(out, CpuTensor.class).values();
+        int columns = out.columns();
+        forRows(out.rows(), 16L * columns, (row, scratch) -> Gelu.apply(activation, values, row * columns, columns));
     }
 
     @Override

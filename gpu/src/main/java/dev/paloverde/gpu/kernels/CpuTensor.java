@@ -62,6 +62,14 @@ final class CpuTensor extends Resource implements Tensor {
     }
 
     @Override
+    public void write(int first, float[] source, int count) {
+        ensureOpen();
+        Shapes.atLeast(rows, first + count, "rows of the tensor", "rows to write");
+        Shapes.atLeast(source.length, count * columns, "numbers given", "numbers of the rows");
+        System.arraycopy(source, 0, values, first * columns, count * columns);
+    }
+
+    @Override
     String describe() {
         return "tensor of " + capacity + " x " + columns;
     }

@@ -70,6 +70,10 @@ public final class CudaKernels extends Kernels {
     private final Buffer indices;
 
     private CudaUpload upload;
+
+    /** What encoders need, from the first time on that there is one. */
+    private CudaEncoder encoder;
+
     private long launches;
 
     /**
@@ -539,6 +543,50 @@ public final class CudaKernels extends Kernels {
         multiply(CudaProducts.Epilogue.GATED, in, weight, bias, operand(out));
     }
 
+    @Override
+    public void normalizeCentered(Tensor in, Weights gain, Weights bias, float epsilon, Tensor out) {
+        CudaTensor from = residual(in);
+        Shapes.same(gain.length(), in.columns(), "gain", "columns of the input");
+        Shapes.same(bias.length(), in.columns(), "bias", "columns of the input");
+        Shapes.same(out.columns(), in.columns(), "columns of the output", "columns of the input");
+        Shapes.same(out.rows(), in.rows(), "rows of the output", "rows of the input");
+        encoder().normalize(from, own(gain, CudaWeights.class), own(bias, CudaWeights.class), epsilon, operand(out));
+    }
+
+    /** Composed of {@link #multiply} and a kernel over its output. */
+    @Override
+    public void multiplyActivated(Tensor in, Matrix weight, Weights bias, Activation activation, Tensor out) {
+        multiply(in, weight, bias, out);
+        encoder().activate(activation, operand(out));
+    }
+
+    @Override
+    public int headWidth(int width) {
+        return CudaEncoder.headWidth(width);
+    }
+
+    @Override
+    public void attendWithin(Heads queries, Heads keys, Heads values, float scale, int[] starts, Tensor out) {
+        for (Heads heads : List.of(queries, keys, values)) {
+            Shapes.same(heads.count(), queries.count(), "key or value heads", "query heads");
+            Shapes.same(heads.width(), queries.width(), "width of a key or value head", "width of a query head");
+            Shapes.same(operand(heads.tensor()).rows(), out.rows(), "rows of queries, keys or values", "rows");
+        }
+        Shapes.same(out.columns(), queries.count() * queries.width(), "columns of the output", "query heads");
+        Shapes.same(starts[starts.length - 1], out.rows(), "end of the last block", "rows of the output");
+        if (out.rows() > 0) {
+            encoder().attend(queries, keys, values, scale, starts, operand(out));
+        }
+    }
+
+    private CudaEncoder encoder() {
+        attach();
+        if (encoder == null) {
+            encoder = new CudaEncoder(this, this::module);
+        }
+        return encoder;
+    }
+
     private void multiply(CudaProducts.Epilogue epilogue, Tensor in, Matrix weight, Weights bias, CudaTensor out) {
         endUpload();
         CudaMatrix matrix = own(weight, CudaMatrix.class);
@@ -739,6 +787,9 @@ public final class CudaKernels extends Kernels {
         rotaries.forEach(CudaRotary::close);
         ranker.close();
         head.close();
+        if (encoder != null) {
+            encoder.close();
+        }
         attention.close();
         step.close();
         indices.close();

@@ -161,6 +161,36 @@ final class CudaTensor extends Resource implements Tensor {
     }
 
     @Override
+    public void write(int first, float[] source, int count) {
+        ensureOpen();
+        Shapes.atLeast(rows, first + count, "rows of the tensor", "rows to write");
+        Shapes.atLeast(source.length, count * columns, "numbers given", "numbers of the rows");
+        long rowBytes = (long) stride * kind.bytes;
+        int perCopy = (int) Math.max(1, Math.min(count, kernels.staging().capacity() / 4 / rowBytes));
+        for (int done = 0; done < count; done += perCopy) {
+            int some = Math.min(perCopy, count - done);
+            CudaStaging.Piece piece = kernels.staging().piece((int) (some * rowBytes));
+            for (int row = 0; row < some; row++) {
+                put(source, (done + row) * columns, piece.bytes(), (int) (row * rowBytes));
+            }
+            piece.send(values, (first + done) * rowBytes);
+        }
+        mirrored = -1;
+    }
+
+    /** One row, with zeros in its padding. */
+    private void put(float[] source, int from, ByteBuffer target, int to) {
+        for (int column = 0; column < stride; column++) {
+            float number = column < columns ? source[from + column] : 0;
+            if (kind == Kind.OPERAND) {
+                target.putShort(to + 2 * column, HostNumbers.floatToBf16(number));
+            } else {
+                target.putFloat(to + 4 * column, number);
+            }
+        }
+    }
+
+    @Override
     String describe() {
         return "tensor of " + capacity + " x " + columns;
     }

@@ -27,4 +27,15 @@ public interface HostTensor {
      * @return a little-endian buffer of {@code count * columns() * type().bytes()} bytes, its position at its start
      */
     ByteBuffer rows(int first, int count);
+
+    /** {@return all its numbers as fp32, which every fp16 and every bf16 number is, row-major} */
+    default float[] numbers() {
+        float[] numbers = new float[Math.multiplyExact(rows(), columns())];
+        float[] row = new float[columns()];
+        for (int i = 0; i < rows(); i++) {
+            HostNumbers.read(rows(i, 1), type(), row, row.length);
+            System.arraycopy(row, 0, numbers, i * row.length, row.length);
+        }
+        return numbers;
+    }
 }

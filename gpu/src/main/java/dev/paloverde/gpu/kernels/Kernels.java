@@ -211,6 +211,30 @@ public abstract class Kernels implements AutoCloseable {
     public abstract void attend(
             Heads queries, KvCache cache, int layer, Attention attention, StepBatch batch, Tensor out);
 
+    /**
+     * {@code out = (in - mean(in)) / sqrt(variance(in) + epsilon) * gain + bias}, row by row (Ba, Kiros and Hinton, arXiv
+     * 1607.06450). The variance is the mean of squares.
+     */
+    public abstract void normalizeCentered(Tensor in, Weights gain, Weights bias, float epsilon, Tensor out);
+
+    /** {@code out = activation(in * weight^T + bias)}. */
+    public abstract void multiplyActivated(Tensor in, Matrix weight, Weights bias, Activation activation, Tensor out);
+
+    /** {@return the width that heads of this many numbers are padded to for {@link #attendWithin}, with zeros} */
+    public int headWidth(int width) {
+        return width;
+    }
+
+    /**
+     * Softmax attention without a cache and without a mask: each row sees all rows of its own block, those before it and
+     * those behind it. As many key heads as query heads, {@link #headWidth} wide.
+     *
+     * @param scale what scores are multiplied by
+     * @param starts [blocks + 1] the first row of each block, and the number of rows; not changed by anyone afterwards
+     * @param out [rows, queries.count * width]
+     */
+    public abstract void attendWithin(Heads queries, Heads keys, Heads values, float scale, int[] starts, Tensor out);
+
     /** {@code out[i] = in[rows[i]]}. */
     public abstract void gather(Tensor in, int[] rows, Tensor out);
 

@@ -1,5 +1,7 @@
 package dev.paloverde.gpu.kernels;
 
+import java.util.Arrays;
+
 /**
  * Activations on a device: rows by columns, row-major. The number of rows changes from step to step within a fixed
  * capacity; operations work on the rows that are set.
@@ -36,6 +38,19 @@ public interface Tensor extends AutoCloseable {
      * @param values its {@link #columns()} numbers
      */
     void write(int row, float[] values);
+
+    /**
+     * Sets neighbouring rows from the host, in one copy where the device gains from that.
+     *
+     * @param first the first of them
+     * @param values at least {@code count * columns()} numbers, row-major
+     * @param count how many rows
+     */
+    default void write(int first, float[] values, int count) {
+        for (int i = 0; i < count; i++) {
+            write(first + i, Arrays.copyOfRange(values, i * columns(), (i + 1) * columns()));
+        }
+    }
 
     @Override
     void close();

@@ -43,6 +43,7 @@
  *   <li>{@code VocabularyScan} streams panels of the output projection into a running softmax.
  *   <li>{@code CpuKvCache} and {@code PagedAttention}: keys transposed in their page, so that scores of neighbouring
  *       positions lie along lanes; up to eight queries share the reading of a page.
+ *   <li>What encoders need besides: {@code BlockAttention}, of the rows of a block to all of it, and {@code Gelu}.
  *   <li>{@code Workers} are the threads, {@code Scratch} their memory, {@code Resource} the books of what is open,
  *       {@code Shapes} the checks.
  * </ul>
@@ -65,6 +66,8 @@
  *   <li>{@code CudaProducts} chooses among the forms of a product by rows and outputs; {@code CudaHead} scores and chooses
  *       tokens inside the product with the vocabulary.
  *   <li>{@code CudaAttention} plans a step's attention once and runs it in each layer; {@code CudaRotary} has its angles.
+ *   <li>{@code CudaEncoder} has what encoders need besides: norms with means, activations, and attention within blocks by the
+ *       FlashAttention-4-style kernels of {@code attention_forward.cu}.
  *   <li>{@code CudaStaging} is the pinned memory that small things pass through.
  * </ul>
  *

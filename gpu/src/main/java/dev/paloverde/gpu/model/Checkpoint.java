@@ -85,6 +85,27 @@ final class Checkpoint implements AutoCloseable {
         return bytes;
     }
 
+    /** {@return whether there is a tensor of that name} */
+    boolean has(String name) {
+        return places.containsKey(name);
+    }
+
+    /**
+     * As {@link #matrix}, of a tensor of any shape whose numbers, in row-major order, are the matrix: the weights of a
+     * convolution, a table with a batch of one.
+     */
+    HostTensor reshaped(String name, int rows, int columns) {
+        SafetensorsFile file = place(name);
+        HostTensor tensor = file.reshaped(name, rows, columns)
+                .orElseThrow(() -> new PaloverdeException(
+                        ErrorCode.TENSOR_MISSING,
+                        "%s: tensor '%s' does not have the %,d times %,d numbers that config.json makes it have"
+                                .formatted(file.path(), name, rows, columns)));
+        unused.remove(name);
+        FiniteScan.require(tensor, file.path());
+        return tensor;
+    }
+
     /** Says what the files hold that the model did not ask for. */
     void reportUnused() {
         if (!unused.isEmpty()) {
@@ -98,13 +119,7 @@ final class Checkpoint implements AutoCloseable {
     }
 
     private HostTensor sound(String name, int rows, int columns) {
-        SafetensorsFile file = places.get(name);
-        if (file == null) {
-            throw new PaloverdeException(
-                    ErrorCode.TENSOR_MISSING,
-                    "%s: there is no tensor '%s' among %,d; the architecture in config.json needs it"
-                            .formatted(files.get(0).path().getParent(), name, places.size()));
-        }
+        SafetensorsFile file = place(name);
         HostTensor tensor = file.tensor(name).orElseThrow();
         if (tensor.rows() != rows || tensor.columns() != columns) {
             throw new PaloverdeException(
@@ -115,6 +130,17 @@ final class Checkpoint implements AutoCloseable {
         unused.remove(name);
         FiniteScan.require(tensor, file.path());
         return tensor;
+    }
+
+    private SafetensorsFile place(String name) {
+        SafetensorsFile file = places.get(name);
+        if (file == null) {
+            throw new PaloverdeException(
+                    ErrorCode.TENSOR_MISSING,
+                    "%s: there is no tensor '%s' among %,d; the architecture in config.json needs it"
+                            .formatted(files.get(0).path().getParent(), name, places.size()));
+        }
+        return file;
     }
 
     @Override

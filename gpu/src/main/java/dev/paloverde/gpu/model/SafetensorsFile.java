@@ -69,16 +69,7 @@ final class SafetensorsFile implements AutoCloseable {
         if (entry == null) {
             return Optional.empty();
         }
-        DataType type = switch (entry.type()) {
-            case "F32" -> DataType.F32;
-            case "F16" -> DataType.F16;
-            case "BF16" -> DataType.BF16;
-            default ->
-                throw new PaloverdeException(
-                        ErrorCode.UNSUPPORTED_MODEL,
-                        "%s: tensor '%s' is %s; Paloverde reads F32, F16 and BF16: use an unquantised model"
-                                .formatted(file, name, entry.type()));
-        };
+        DataType type = type(name, entry);
         List<Long> shape = entry.shape();
         long rows = shape.size() == 2 ? shape.get(0) : 1;
         long columns = shape.isEmpty() ? 0 : shape.get(shape.size() - 1);
@@ -92,6 +83,41 @@ final class SafetensorsFile implements AutoCloseable {
                             .formatted(file, name, shape));
         }
         return Optional.of(new MappedTensor(name, type, (int) rows, (int) columns, header.dataStart() + entry.begin()));
+    }
+
+    /**
+     * A tensor of any shape as the matrix that its numbers are in row-major order.
+     *
+     * @return empty if the file has none of that name, or it does not have {@code rows * columns} numbers
+     * @throws PaloverdeException UNSUPPORTED_MODEL if its numbers are not floating-point
+     */
+    Optional<HostTensor> reshaped(String name, int rows, int columns) {
+        SafetensorsHeader.Entry entry = header.entries().get(name);
+        if (entry == null) {
+            return Optional.empty();
+        }
+        long numbers = 1;
+        for (long side : entry.shape()) {
+            // the header's check of sizes keeps this in range
+            numbers *= side;
+        }
+        DataType type = type(name, entry);
+        return numbers == (long) rows * columns
+                ? Optional.of(new MappedTensor(name, type, rows, columns, header.dataStart() + entry.begin()))
+                : Optional.empty();
+    }
+
+    private DataType type(String name, SafetensorsHeader.Entry entry) {
+        return switch (entry.type()) {
+            case "F32" -> DataType.F32;
+            case "F16" -> DataType.F16;
+            case "BF16" -> DataType.BF16;
+            default ->
+                throw new PaloverdeException(
+                        ErrorCode.UNSUPPORTED_MODEL,
+                        "%s: tensor '%s' is %s; Paloverde reads F32, F16 and BF16: use an unquantised model"
+                                .formatted(file, name, entry.type()));
+        };
     }
 
     /** Closes the file. What was mapped stays readable until it is garbage. */

@@ -13,6 +13,12 @@
  * dev.paloverde.gpu.kernels.Kernels} of a device, and is the {@link dev.paloverde.gpu.model.LanguageModel} that {@code
  * dev.paloverde.gpu.decode} drives: one forward pass, written once, for all families and all devices.
  *
+ * <p>Images: {@link dev.paloverde.gpu.model.VisionDirectory} is the way in to a vision model. {@link
+ * dev.paloverde.gpu.model.VisionConfiguration} is its shape, {@code ImageProcessor} what is done to a picture before it,
+ * {@code VisionWeights} knows the tensors by their names and folds what can be folded, {@code PositionGrid} fits position
+ * embeddings to another grid, and {@code VisionTransformer} is the {@link dev.paloverde.gpu.model.VisionModel}: one pass for
+ * SigLIP, SigLIP 2 and DINOv2.
+ *
  * <p>Text: {@link dev.paloverde.gpu.model.Tokenizer} is Hugging Face's own library on {@code tokenizer.json}; plain text
  * goes through a copy of it in which no special token can be written ({@code TokenizerFile}). {@link
  * dev.paloverde.gpu.model.ChatTemplate} writes conversations with the template that came with the model, run by {@link
@@ -24,6 +30,7 @@
  *
  * <p>Held against transformers, on files that {@code src/test/recipes} made: logits and greedy tokens ({@code
  * ParityTest}), configurations and rotary frequencies ({@code ModelConfigurationTest}), templates ({@code
- * JinjaTemplateTest}).
+ * JinjaTemplateTest}). Vision models are held against what {@code src/test/recipes/vision.py} computes over PyTorch and
+ * Pillow ({@code VisionParityTest}); the same recipe asks transformers where it is installed.
  */
 package dev.paloverde.gpu.model;

@@ -1,6 +1,7 @@
 package dev.paloverde.gpu.decode;
 
 import dev.paloverde.gpu.PaloverdeException;
+import dev.paloverde.gpu.kernels.Activation;
 import dev.paloverde.gpu.kernels.Attention;
 import dev.paloverde.gpu.kernels.HeadNorms;
 import dev.paloverde.gpu.kernels.Heads;
@@ -740,6 +741,21 @@ class HashModel implements LanguageModel {
 
         @Override
         public void multiplyGated(Tensor in, Matrix weight, Weights bias, Tensor out) {
+            throw new UnsupportedOperationException();
+        }
+
+        @Override
+        public void normalizeCentered(Tensor in, Weights gain, Weights bias, float epsilon, Tensor out) {
+            throw new UnsupportedOperationException();
+        }
+
+        @Override
+        public void multiplyActivated(Tensor in, Matrix weight, Weights bias, Activation activation, Tensor out) {
+            throw new UnsupportedOperationException();
+        }
+
+        @Override
+        public void attendWithin(Heads queries, Heads keys, Heads values, float scale, int[] starts, Tensor out) {
             throw new UnsupportedOperationException();
         }
 

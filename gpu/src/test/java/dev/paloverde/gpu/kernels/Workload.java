@@ -48,6 +48,7 @@ final class Workload {
         }
         workload.elementwise();
         workload.attention();
+        workload.encoder();
         return HexFormat.of().formatHex(workload.digest.digest());
     }
 
@@ -119,6 +120,33 @@ final class Workload {
         for (float[][] sequence : results) {
             for (float[] row : sequence) {
                 add(row);
+            }
+        }
+    }
+
+    private void encoder() {
+        int rows = pick(ROWS);
+        int width = pick(SIZES);
+        int columns = 3 * width;
+        try (Tensor in = tensor(rows, columns, 2);
+                Tensor normed = tensor(rows, columns, 1);
+                Tensor attended = tensor(rows, width, 1);
+                Tensor activated = tensor(rows, width, 1);
+                Matrix matrix = kernels.matrix(List.of(Numbers.random(random, DataType.BF16, width, columns)));
+                Weights bias = kernels.weights(List.of(Numbers.random(random, DataType.F32, 1, columns)))) {
+            kernels.normalizeCentered(in, bias, bias, 1e-6f, normed);
+            add(normed);
+            kernels.attendWithin(
+                    new Heads(in, 0, 1, width),
+                    new Heads(in, width, 1, width),
+                    new Heads(in, 2 * width, 1, width),
+                    0.3f,
+                    new int[] {0, rows / 2, rows},
+                    attended);
+            add(attended);
+            for (Activation activation : Activation.values()) {
+                kernels.multiplyActivated(in, matrix, null, activation, activated);
+                add(activated);
             }
         }
     }

@@ -3,12 +3,16 @@ package dev.paloverde.udfs.sql;
 import dev.paloverde.udfs.Operation;
 import dev.paloverde.udfs.Settings;
 import dev.paloverde.udfs.arrow.BatchFunction;
+import dev.paloverde.udfs.image.ImageFunction;
 import dev.paloverde.udfs.text.TextFunction;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
 
-/** The SQL function of an operation: {@code llm_generate}, {@code llm_score}, {@code llm_choose}, {@code llm_embed}. */
+/**
+ * The SQL function of an operation: {@code llm_generate}, {@code llm_score}, {@code llm_choose}, {@code llm_embed},
+ * {@code image_embed}.
+ */
 record ModelFunction(Operation operation) implements BatchFunctionFactory {
     private static final String STANDARD = """
 
@@ -40,6 +44,8 @@ record ModelFunction(Operation operation) implements BatchFunctionFactory {
                 "_FUNC_(context, choices [, options]) - Says how likely each continuation of a context is to a"
                         + " language model.";
             case EMBED -> "_FUNC_(text [, options]) - Turns a text into a vector with a language model.";
+            case EMBED_IMAGE ->
+                "_FUNC_(image [, options]) - Turns an image into a latent for each of its patches with a vision model.";
         };
     }
 
@@ -61,12 +67,17 @@ record ModelFunction(Operation operation) implements BatchFunctionFactory {
                 likely per byte of UTF-8).""";
                     case EMBED -> """
                 text - a STRING or BINARY of UTF-8. Returns a struct: embedding ARRAY<FLOAT>, tokens INT.""";
+                    case EMBED_IMAGE -> """
+                image - a BINARY of a JPEG, PNG, GIF, WebP or BMP file. Returns a struct: latents ARRAY<FLOAT> (tokens * width
+                numbers, patch by patch from the top left), tokens INT, width INT. The option model names a SigLIP or DINOv2
+                directory; without it the latents are the pixels of the patches.""";
                 }
                 + STANDARD;
     }
 
     @Override
     public BatchFunction create(Map<String, String> options, Map<String, String> session) {
-        return new TextFunction(operation, Settings.resolve(operation, options, session));
+        Settings settings = Settings.resolve(operation, options, session);
+        return operation == Operation.EMBED_IMAGE ? new ImageFunction(settings) : new TextFunction(operation, settings);
     }
 }

@@ -1,6 +1,5 @@
 package dev.paloverde.udfs.text;
 
-import dev.paloverde.gpu.decode.EngineSpec;
 import java.util.LinkedHashSet;
 import java.util.concurrent.ConcurrentHashMap;
 
@@ -13,12 +12,13 @@ import java.util.concurrent.ConcurrentHashMap;
  * As it is, one task's rows are done before another's, and whoever ends leaves the engine with the work of those that
  * came after.
  */
-final class Feeders {
-    private static final ConcurrentHashMap<EngineSpec, Feeders> ALL = new ConcurrentHashMap<>();
+public final class Feeders {
+    private static final ConcurrentHashMap<Object, Feeders> ALL = new ConcurrentHashMap<>();
 
     private final LinkedHashSet<Object> tasks = new LinkedHashSet<>();
 
-    static Feeders of(EngineSpec spec) {
+    /** {@return those of the engine that a specification names} */
+    public static Feeders of(Object spec) {
         return ALL.computeIfAbsent(spec, key -> new Feeders());
     }
 

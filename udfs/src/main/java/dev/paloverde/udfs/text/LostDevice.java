@@ -12,7 +12,7 @@ import org.slf4j.LoggerFactory;
  * until the process ends; an executor that lived on would fail task after task, and Spark the job. Spark starts another
  * and tries the tasks again. A driver that computes itself, in local mode, is left alone: its job fails with the reason.
  */
-final class LostDevice {
+public final class LostDevice {
     /** Of an executor that left because its GPU was lost: EX_UNAVAILABLE of sysexits.h. */
     static final int EXIT_STATUS = 69;
 
@@ -24,7 +24,7 @@ final class LostDevice {
     private LostDevice() {}
 
     /** Begins to watch. Again: nothing new. */
-    static void watch() {
+    public static void watch() {
         Engines.onFault(
                 error -> leave(executor(), error, status -> Runtime.getRuntime().halt(status)));
     }

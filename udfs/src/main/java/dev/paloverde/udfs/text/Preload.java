@@ -30,6 +30,11 @@ public final class Preload implements AutoCloseable {
         return preload;
     }
 
+    /** {@return one that has nothing to load} */
+    public static Preload none() {
+        return new Preload();
+    }
+
     private void run(Settings settings) {
         try {
             TextEngine opened = TextEngine.open(settings);

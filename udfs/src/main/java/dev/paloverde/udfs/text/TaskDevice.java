@@ -14,13 +14,13 @@ import org.apache.spark.resource.ResourceInformation;
  * Spark gave it, so that several GPUs of an executor share its tasks; each has an engine of its own, with the whole model.
  * Where Spark does not, all tasks share the process's first GPU.
  */
-final class TaskDevice {
+public final class TaskDevice {
     private static final String RESOURCE = "gpu";
 
     private TaskDevice() {}
 
     /** {@return the device for the settings, as {@link dev.paloverde.gpu.kernels.Devices#open} takes it} */
-    static String of(Settings settings) {
+    public static String of(Settings settings) {
         TaskContext task = TaskContext.get();
         ResourceInformation gpus = task == null ? null : task.resourcesJMap().get(RESOURCE);
         return of(

@@ -1,10 +1,12 @@
 package dev.paloverde.udfs.text;
 
+import dev.paloverde.gpu.decode.RowKey;
 import dev.paloverde.udfs.Operation;
 import dev.paloverde.udfs.Settings;
 import dev.paloverde.udfs.arrow.BatchContext;
 import dev.paloverde.udfs.arrow.BatchFunction;
 import dev.paloverde.udfs.arrow.BatchLimits;
+import java.util.concurrent.CompletableFuture;
 import org.apache.spark.sql.types.DataType;
 import org.apache.spark.sql.types.DataTypes;
 import org.apache.spark.sql.types.StructType;
@@ -26,6 +28,7 @@ public record TextFunction(Operation operation, Settings settings) implements Ba
             case GENERATE -> new StructType().add("prompt", DataTypes.StringType);
             case SCORE, EMBED -> new StructType().add("text", DataTypes.StringType);
             case CHOOSE -> new StructType().add("context", DataTypes.StringType).add("choices", TEXTS);
+            case EMBED_IMAGE -> throw noText();
         };
     }
 
@@ -57,12 +60,22 @@ public record TextFunction(Operation operation, Settings settings) implements Ba
                         .add("best", DataTypes.IntegerType)
                         .add("best_normalized", DataTypes.IntegerType);
             case EMBED -> result = result.add("embedding", FLOATS).add("tokens", DataTypes.IntegerType);
+            case EMBED_IMAGE -> throw noText();
         }
+        return withStandard(result);
+    }
+
+    /** {@return the columns of a result followed by those that every result has} */
+    public static StructType withStandard(StructType result) {
         return result.add("row_key", DataTypes.StringType)
                 .add("receipt", DataTypes.StringType)
                 .add("status", DataTypes.StringType)
                 .add("error_code", DataTypes.StringType)
                 .add("error_message", DataTypes.StringType);
+    }
+
+    private IllegalArgumentException noText() {
+        return new IllegalArgumentException(operation + " reads no text");
     }
 
     @Override
@@ -78,15 +91,43 @@ public record TextFunction(Operation operation, Settings settings) implements Ba
     public Run open(BatchContext context) {
         TextEngine engine = TextEngine.open(settings);
         try {
-            return new TextRun<>(
-                    engine,
-                    RowFunction.of(operation, engine.model(), settings),
-                    engine.receipt(operation, settings),
-                    output(),
-                    context);
+            return run(engine, RowFunction.of(operation, engine.model(), settings), context);
         } catch (RuntimeException e) {
             engine.close();
             throw e;
+        }
+    }
+
+    private <Q, A> Run run(TextEngine engine, RowFunction<Q, A> function, BatchContext context) {
+        return new TextRun<>(
+                new Served<>(engine, function), function, engine.receipt(operation, settings), output(), context);
+    }
+
+    /** An engine that is asked one function's questions. */
+    private record Served<Q, A>(TextEngine engine, RowFunction<Q, A> function) implements Serving<Q, A> {
+        @Override
+        public Feeders feeders() {
+            return engine.feeders();
+        }
+
+        @Override
+        public int places() {
+            return engine.places();
+        }
+
+        @Override
+        public CompletableFuture<A> submit(RowKey key, Q question) {
+            return function.submit(engine.engine(), key, question);
+        }
+
+        @Override
+        public void count(BatchContext context) {
+            engine.count(context);
+        }
+
+        @Override
+        public void close() {
+            engine.close();
         }
     }
 }

@@ -41,7 +41,7 @@ public record TextModel(ModelDirectory directory) {
     }
 
     /** {@return the local directory of the model of some settings, after bringing it here where it lies elsewhere} */
-    static Path path(Settings settings) {
+    public static Path path(Settings settings) {
         return find(settings, Settings.MODEL);
     }
 
@@ -70,7 +70,8 @@ public record TextModel(ModelDirectory directory) {
                 : SparkHadoopUtil.get().newConfiguration(SparkEnv.get().conf());
     }
 
-    static String device(Settings settings) {
+    /** {@return the device that settings name, as {@link Devices#open} takes it} */
+    public static String device(Settings settings) {
         return settings.value(Settings.DEVICE).name().toLowerCase(Locale.ROOT);
     }
 
@@ -79,7 +80,8 @@ public record TextModel(ModelDirectory directory) {
         return Devices.resolve(device(settings));
     }
 
-    static int threads(Settings settings) {
+    /** {@return CPU threads of an engine} */
+    public static int threads(Settings settings) {
         int threads = settings.value(Settings.THREADS);
         return threads == 0 ? Runtime.getRuntime().availableProcessors() : threads;
     }

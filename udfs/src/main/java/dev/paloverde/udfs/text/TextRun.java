@@ -27,18 +27,18 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * A text function at work in a task: rows are read, tokenised and submitted as far ahead as the source has room and the
+ * A function at work in a task: rows are read, prepared and submitted as far ahead as the source has room and the
  * task's place among the engine's {@link Feeders} allows, and answered in order.
  */
-final class TextRun<Q, A> implements BatchFunction.Run {
+public final class TextRun<Q, A> implements BatchFunction.Run {
     private static final Logger LOG = LoggerFactory.getLogger(TextRun.class);
     private static final int MESSAGE_CHARACTERS = 1000;
     private static final UTF8String OK = UTF8String.fromString("ok");
     private static final UTF8String TRUNCATED = UTF8String.fromString("truncated");
     private static final UTF8String ERROR = UTF8String.fromString("error");
 
-    private final TextEngine engine;
-    private final RowFunction<Q, A> function;
+    private final Serving<Q, A> engine;
+    private final RowAnswers<Q, A> function;
     private final UTF8String receipt;
     private final StructType output;
     private final BatchContext context;
@@ -49,7 +49,13 @@ final class TextRun<Q, A> implements BatchFunction.Run {
     private int waitingRows;
     private List<Row<Q, A>> submitting;
 
-    TextRun(TextEngine engine, RowFunction<Q, A> function, String receipt, StructType output, BatchContext context) {
+    /**
+     * @param engine closed by {@link #close}
+     * @param receipt of all rows
+     * @param output the operation's own columns, then the standard ones
+     */
+    public TextRun(
+            Serving<Q, A> engine, RowAnswers<Q, A> function, String receipt, StructType output, BatchContext context) {
         this.engine = engine;
         this.function = function;
         this.receipt = UTF8String.fromString(receipt);
@@ -59,7 +65,7 @@ final class TextRun<Q, A> implements BatchFunction.Run {
 
     /** A row: submitted, or failed before it could be. */
     private record Row<Q, A>(
-            RowKey key, RowFunction.Prepared<Q> prepared, CompletableFuture<A> answer, PaloverdeException failure) {}
+            RowKey key, RowAnswers.Prepared<Q> prepared, CompletableFuture<A> answer, PaloverdeException failure) {}
 
     @Override
     public Iterator<VectorSchemaRoot> apply(BatchSource batches) {
@@ -109,8 +115,8 @@ final class TextRun<Q, A> implements BatchFunction.Run {
 
     private Row<Q, A> submit(RowKey key, List<Object> inputs) {
         try {
-            RowFunction.Prepared<Q> prepared = function.prepare(inputs);
-            CompletableFuture<A> answer = function.submit(engine.engine(), key, prepared.question());
+            RowAnswers.Prepared<Q> prepared = function.prepare(inputs);
+            CompletableFuture<A> answer = engine.submit(key, prepared.question());
             if (LOG.isTraceEnabled()) {
                 answer.thenRun(() -> LOG.trace("computed {}", key));
             }

@@ -1,0 +1,273 @@
+#!/usr/bin/env python3
+"""The vision encoder on a GPU, beside transformers in the same run: fixtures, parity, invariance, speed.
+
+    vision.py --java 'java @/opt/java.opts -cp ...' --out DIR PART...
+
+PART    fixtures     runs gpu/src/test/recipes/vision.py --transformers into DIR/resources: checkpoints of random weights (each
+                     below 1 MB) and what transformers makes of them, for VisionParityTest
+        parity       last_hidden_state of every family against transformers, in bf16 and fp32
+        invariance   the same images in steps of other sizes, to the bit
+        speed        images per second at the shape of SigLIP So400m, 224 pixels, patches of 14: steps of 1, 16, 64; with the
+                     share of the roofline, FLOPs over the rate of the run's own bf16 matrix product
+        peers        transformers at that shape: bf16, SDPA, torch.compile, steps of 1, 16, 64 (give it before speed)
+        pipeline     images per second through the engine from JPEG files, 12 threads decoding and resizing
+Writes DIR/<bench>.jsonl, one object a line, in the form of the project's results. The class path needs gpu's classes and
+test classes.
+"""
+import argparse
+import datetime
+import json
+import os
+import pathlib
+import shutil
+import statistics
+import subprocess
+import sys
+import time
+
+import numpy
+import torch
+import transformers
+from PIL import Image
+
+HERE = pathlib.Path(__file__).resolve().parent.parent.parent
+WORK = pathlib.Path("/tmp/paloverde-vision")
+
+SO400M = dict(hidden_size=1152, intermediate_size=4304, num_hidden_layers=27, num_attention_heads=16, image_size=224,
+              patch_size=14, vision_use_head=False)
+TOKENS = 256
+SHAPE = dict(hidden_size=512, num_hidden_layers=4, num_attention_heads=8, patch_size=14, image_size=224)
+FAMILIES = {
+    "siglip": (transformers.SiglipVisionConfig, transformers.SiglipVisionModel,
+               dict(SHAPE, intermediate_size=1024, vision_use_head=False)),
+    "siglip-72": (transformers.SiglipVisionConfig, transformers.SiglipVisionModel,
+                  dict(SHAPE, hidden_size=576, intermediate_size=1024, vision_use_head=False)),
+    "dinov2": (transformers.Dinov2Config, transformers.Dinov2Model, dict(SHAPE, image_size=518, mlp_ratio=4)),
+    "dinov2-with-registers": (transformers.Dinov2WithRegistersConfig, transformers.Dinov2WithRegistersModel,
+                              dict(SHAPE, image_size=518, mlp_ratio=4, num_register_tokens=4)),
+}
+SIGLIP_PROCESSOR = dict(image_processor_type="SiglipImageProcessor", do_resize=True, size=dict(height=224, width=224),
+                        resample=2, do_rescale=True, rescale_factor=1 / 255, do_normalize=True,
+                        image_mean=[0.5] * 3, image_std=[0.5] * 3)
+DINO_PROCESSOR = dict(image_processor_type="BitImageProcessor", do_resize=True, size=dict(shortest_edge=256), resample=3,
+                      do_center_crop=True, crop_size=dict(height=224, width=224), do_rescale=True,
+                      rescale_factor=1 / 255, do_normalize=True, image_mean=[0.485, 0.456, 0.406],
+                      image_std=[0.229, 0.224, 0.225])
+
+
+class Results:
+    def __init__(self, out):
+        self.out = pathlib.Path(out)
+        self.device = torch.cuda.get_device_name()
+        self.driver = subprocess.run(["nvidia-smi", "--query-gpu=driver_version", "--format=csv,noheader"],
+                                     capture_output=True, text=True).stdout.strip().splitlines()[0]
+        self.commit = os.environ.get("COMMIT", "")
+
+    def add(self, bench, case, ours, peer, peer_name, unit, ratio, error=None):
+        row = dict(bench=bench, case=case, ours=ours, peer=peer, peer_name=peer_name, unit=unit, ratio=ratio)
+        if error is not None:
+            row["error"] = error
+        row.update(device=self.device, driver=self.driver, commit=self.commit,
+                   date=datetime.date.today().isoformat())
+        print(json.dumps(row), flush=True)
+        with open(self.out / f"{bench}.jsonl", "a") as f:
+            f.write(json.dumps(row) + "\n")
+
+
+def probe(java, *arguments, timeout=280):
+    done = subprocess.run([*java, "dev.paloverde.gpu.vision.VisionProbe", *map(str, arguments)],
+                          capture_output=True, text=True, timeout=timeout)
+    if done.returncode != 0:
+        print(done.stdout[-3000:], done.stderr[-6000:], sep="\n", flush=True)
+        raise RuntimeError(f"probe {arguments} failed with {done.returncode}")
+    return [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
+
+
+def make(name, config, kind, processor, seed=0):
+    """A model of random weights on the GPU, and its directory."""
+    torch.manual_seed(seed)
+    with torch.device("cuda"):
+        model = kind(config).to(torch.bfloat16)
+    with torch.no_grad():
+        for parameter_name, parameter in model.named_parameters():
+            if parameter_name.endswith("lambda1"):
+                parameter.normal_(0.5, 0.2)
+            elif "position" in parameter_name or "token" in parameter_name:
+                parameter.normal_(0, 0.3)
+            elif parameter.dim() >= 2:
+                parameter.normal_(0, (parameter[0].numel()) ** -0.5)
+            elif "bias" in parameter_name:
+                parameter.normal_(0, 0.1)
+            else:
+                parameter.normal_(1, 0.1)
+    folder = WORK / name
+    shutil.rmtree(folder, ignore_errors=True)
+    model.save_pretrained(folder)
+    (folder / "preprocessor_config.json").write_text(json.dumps(processor))
+    return model.eval(), folder
+
+
+def images(count, folder, side=(400, 300)):
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    random = numpy.random.RandomState(3)
+    for i in range(count):
+        small = random.randint(0, 256, (9 + i % 5, 12, 3)).astype("uint8")
+        image = Image.fromarray(small).resize((side[0] + 7 * (i % 9), side[1]), Image.BICUBIC)
+        image.save(folder / f"{i:05}.{'jpg' if count > 100 else 'png'}")
+    return sorted(folder.iterdir())
+
+
+def pixels(path, how):
+    image = Image.open(path).convert("RGB")
+    if "shortest_edge" in how["size"]:
+        edge = how["size"]["shortest_edge"]
+        short, long = min(image.size), max(image.size)
+        other = int(edge * long / short)
+        image = image.resize((edge, other) if image.size[0] <= image.size[1] else (other, edge), how["resample"])
+        left, top = (image.size[0] - 224) // 2, (image.size[1] - 224) // 2
+        image = image.crop((left, top, left + 224, top + 224))
+    else:
+        image = image.resize((224, 224), how["resample"])
+    array = (numpy.asarray(image).astype(numpy.float64) * how["rescale_factor"]).astype(numpy.float32)
+    mean, deviation = (numpy.array(how[k], dtype=numpy.float32) for k in ("image_mean", "image_std"))
+    return torch.from_numpy(((array - mean) / deviation).transpose(2, 0, 1).copy())
+
+
+def parity(java, results):
+    paths = images(7, WORK / "images")
+    for name, (config_kind, kind, shape) in FAMILIES.items():
+        processor = DINO_PROCESSOR if name.startswith("dino") else SIGLIP_PROCESSOR
+        model, folder = make(name, config_kind(**shape), kind, processor)
+        skip = 0 if name.startswith("siglip") else 1 + shape.get("num_register_tokens", 0)
+        probe(java, "latents", folder, "cuda", WORK / "images", WORK / "latents")
+        ours = torch.from_numpy(numpy.fromfile(WORK / "latents", dtype="<f4")).cuda()
+        ours = ours.reshape(len(paths), TOKENS, shape["hidden_size"])
+        batch = torch.stack([pixels(path, processor) for path in paths]).cuda()
+        with torch.no_grad():
+            low = model(batch.to(torch.bfloat16)).last_hidden_state[:, skip:].float()
+            exact = kind.from_pretrained(folder, dtype=torch.float32, attn_implementation="eager").cuda().eval()
+            full = exact(batch).last_hidden_state[:, skip:]
+        error = ((ours - full).norm() / full.norm()).item()
+        theirs = ((low - full).norm() / full.norm()).item()
+        results.add("vision-parity", dict(family=name), error, theirs, "transformers bf16",
+                    "relative error against fp32", theirs / error)
+        if not error <= 2 * theirs:
+            raise RuntimeError(f"{name}: error {error} is more than twice {theirs}")
+
+
+def so400m():
+    folder = WORK / "so400m"
+    if not folder.exists():
+        model, _ = make("so400m", transformers.SiglipVisionConfig(**SO400M), transformers.SiglipVisionModel,
+                        SIGLIP_PROCESSOR)
+        del model
+        torch.cuda.empty_cache()
+    return folder
+
+
+def flops():
+    """Of one image: products and attention, two for a multiplication and an addition; heads are 72 wide."""
+    d, inner, layers = SO400M["hidden_size"], SO400M["intermediate_size"], SO400M["num_hidden_layers"]
+    products = 2 * TOKENS * (layers * (4 * d * d + 2 * d * inner) + 3 * 14 * 14 * d)
+    return products + layers * 4 * TOKENS * TOKENS * d
+
+
+def product_rate():
+    """FLOP/s of torch's bf16 product of large matrices, the median of ten."""
+    a = torch.randn(8192, 8192, device="cuda", dtype=torch.bfloat16)
+    times = []
+    for i in range(13):
+        start, end = torch.cuda.Event(enable_timing=True), torch.cuda.Event(enable_timing=True)
+        start.record()
+        a @ a
+        end.record()
+        end.synchronize()
+        times.append(start.elapsed_time(end) / 1e3)
+    return 2 * 8192 ** 3 / statistics.median(times[3:])
+
+
+def peers():
+    model = transformers.SiglipVisionModel.from_pretrained(so400m(), dtype=torch.bfloat16, attn_implementation="sdpa")
+    model = model.cuda().eval()
+    compiled = torch.compile(model)
+    speeds = {}
+    with torch.no_grad():
+        for step in (1, 16, 64):
+            batch = torch.randn(step, 3, 224, 224, device="cuda", dtype=torch.bfloat16)
+            times = []
+            for i in range(20):
+                torch.cuda.synchronize()
+                begin = time.perf_counter()
+                compiled(batch).last_hidden_state.float().cpu()
+                times.append(time.perf_counter() - begin)
+            speeds[step] = step / statistics.median(times[8:])
+            print("transformers", step, speeds[step], flush=True)
+    del model, compiled
+    torch.cuda.empty_cache()
+    return speeds
+
+
+def speed(java, results, theirs):
+    folder = so400m()
+    roof = product_rate() / flops()
+    torch.cuda.empty_cache()
+    for step in (1, 16, 64):
+        rows = probe(java, "speed", folder, "cuda", step, 10)
+        ours = statistics.median(row["images_per_second"] for row in rows)
+        case = dict(shape="so400m", tokens=TOKENS, step=step)
+        results.add("vision-roofline", case, ours, roof, "FLOPs over the rate of torch's bf16 product of 8192", "images/s",
+                    ours / roof)
+        if theirs:
+            results.add("vision-speed", case, ours, theirs[step], "transformers bf16, SDPA, torch.compile", "images/s",
+                        ours / theirs[step])
+
+
+def pipeline(java, results):
+    images(1200, WORK / "many")
+    rows = probe(java, "pipeline", so400m(), "cuda", 64, WORK / "many")
+    results.add("vision-pipeline", dict(shape="so400m", files="JPEG of about 430 x 300", threads=12),
+                rows[-1]["images_per_second"], None, None, "images/s", None)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--java", required=True)
+    parser.add_argument("--out", required=True)
+    parser.add_argument("parts", nargs="+")
+    arguments = parser.parse_args()
+    java = arguments.java.split()
+    WORK.mkdir(exist_ok=True)
+    results = Results(arguments.out)
+    failed, theirs = [], None
+    for part in arguments.parts:
+        begin = time.time()
+        try:
+            if part == "fixtures":
+                output = pathlib.Path(arguments.out) / "resources"
+                output.mkdir(exist_ok=True)
+                subprocess.run([sys.executable, HERE / "gpu/src/test/recipes/vision.py", "--output", output,
+                                "--transformers"], check=True)
+            elif part == "parity":
+                parity(java, results)
+            elif part == "invariance":
+                for name in FAMILIES:
+                    if (WORK / name).exists():
+                        print(name, probe(java, "invariance", WORK / name, "cuda", 33), flush=True)
+            elif part == "peers":
+                theirs = peers()
+            elif part == "speed":
+                speed(java, results, theirs)
+            elif part == "pipeline":
+                pipeline(java, results)
+            else:
+                raise ValueError(part)
+        except Exception as e:
+            print(f"{part} FAILED: {e!r}", flush=True)
+            failed.append(part)
+        print(f"-- {part}: {time.time() - begin:.1f} s", flush=True)
+    sys.exit(1 if failed else 0)
+
+
+if __name__ == "__main__":
+    main()

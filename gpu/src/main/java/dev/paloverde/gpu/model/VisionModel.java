@@ -1,0 +1,49 @@
+package dev.paloverde.gpu.model;
+
+import dev.paloverde.gpu.image.Picture;
+import java.util.List;
+
+/** A vision encoder on a device. Confined to one thread at a time, but for {@link #prepare}; the caller closes it. */
+public interface VisionModel extends AutoCloseable {
+    /** What a patch's latent is. */
+    enum Latents {
+        /** The model's last hidden state, after its final norm: what transformers calls {@code last_hidden_state}. */
+        HIDDEN,
+        /**
+         * The final norm without its gain and bias: mean 0 and variance 1 within each latent, as representation
+         * autoencoders take them (Zheng et al., arXiv 2510.11690).
+         */
+        NORMALIZED
+    }
+
+    /** {@return the latents of an image, one for each patch, row by row from the top left} */
+    int tokens();
+
+    /** {@return the numbers of a latent} */
+    int width();
+
+    /**
+     * Resizes, cuts and normalises a picture as the model's own processor does. Safe on any thread.
+     *
+     * @return [3, height, width], what {@link #encode} takes
+     */
+    float[] prepare(Picture picture);
+
+    /**
+     * Makes room for steps of up to this many images.
+     *
+     * @param images the most of a step
+     */
+    void reserve(int images);
+
+    /**
+     * Encodes images. What one gets does not depend on the others.
+     *
+     * @param images of {@link #prepare}; at most as many as there is room for
+     * @return [tokens, width] of each
+     */
+    List<float[]> encode(List<float[]> images);
+
+    @Override
+    void close();
+}

@@ -1,0 +1,275 @@
+package dev.paloverde.gpu.vision;
+
+import dev.paloverde.gpu.ErrorCode;
+import dev.paloverde.gpu.PaloverdeException;
+import dev.paloverde.gpu.decode.Engines;
+import dev.paloverde.gpu.image.Picture;
+import dev.paloverde.gpu.kernels.Devices;
+import dev.paloverde.gpu.kernels.Kernels;
+import dev.paloverde.gpu.model.VisionDirectory;
+import dev.paloverde.gpu.model.VisionModel;
+import java.util.ArrayDeque;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Queue;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.atomic.AtomicLong;
+import java.util.concurrent.locks.Condition;
+import java.util.concurrent.locks.ReentrantLock;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * Encodes images. Its thread loads the model and alone touches kernels and model; it takes what waits, up to a step's images,
+ * whoever submitted it, and completes their futures. Pictures are resized on the threads that submit them. What an image gets
+ * does not depend on its company.
+ *
+ * <p>Safe for any number of threads. Futures complete on the engine's thread: what depends on them should be short.
+ */
+public final class VisionEngine {
+    private static final Logger LOG = LoggerFactory.getLogger(VisionEngine.class);
+
+    /** Steps that may wait before those who submit wait too. */
+    private static final int QUEUED_STEPS = 4;
+
+    /** Of a step on the CPU, whose caches hold no more, and on a GPU, which is kept busy by 16,384 tokens. */
+    private static final int CPU_IMAGES = 4;
+
+    private static final int GPU_IMAGES = 64;
+
+    private record Work(float[] pixels, CompletableFuture<float[]> answer) {}
+
+    private final VisionSpec spec;
+    private final CountDownLatch loaded = new CountDownLatch(1);
+    private final ReentrantLock lock = new ReentrantLock();
+    private final Condition arrived = lock.newCondition();
+    private final Condition roomLeft = lock.newCondition();
+    private final Queue<Work> waiting = new ArrayDeque<>();
+    private final AtomicLong images = new AtomicLong();
+    private final AtomicLong nanos = new AtomicLong();
+    private volatile VisionModel model;
+    private volatile PaloverdeException failure;
+    private String fingerprint = "";
+    private String kernelsVersion = "";
+    private int stepImages;
+    private boolean closing;
+
+    VisionEngine(VisionSpec spec) {
+        this.spec = spec;
+        Thread thread =
+                new Thread(this::live, "paloverde-vision-" + spec.model().getFileName());
+        thread.setDaemon(true);
+        thread.start();
+    }
+
+    /** Waits until the model is there. */
+    void awaitLoaded() throws InterruptedException {
+        loaded.await();
+        if (model == null) {
+            throw new PaloverdeException(failure.code(), failure.getMessage(), failure);
+        }
+    }
+
+    /** {@return whether it will serve whoever comes} */
+    boolean open() {
+        return failure == null;
+    }
+
+    /** {@return what stands for the contents of the model's files, part of every receipt} */
+    public String fingerprint() {
+        return fingerprint;
+    }
+
+    /** {@return the version of the kernels that compute, part of every receipt} */
+    public String kernelsVersion() {
+        return kernelsVersion;
+    }
+
+    /** {@return latents of an image} */
+    public int tokens() {
+        return model.tokens();
+    }
+
+    /** {@return numbers of a latent} */
+    public int width() {
+        return model.width();
+    }
+
+    /** {@return the most images of a step} */
+    public int stepImages() {
+        return stepImages;
+    }
+
+    /** {@return images encoded since the beginning} */
+    public long images() {
+        return images.get();
+    }
+
+    /** {@return nanoseconds of its steps since the beginning} */
+    public long stepNanos() {
+        return nanos.get();
+    }
+
+    /**
+     * Encodes a picture. Resizes it here and now, and waits while much is queued.
+     *
+     * @return [tokens, width]; fails with a {@link PaloverdeException}, {@code NOT_A_NUMBER} where the model's answer is none
+     */
+    public CompletableFuture<float[]> encode(Picture picture) {
+        Work work = new Work(model.prepare(picture), new CompletableFuture<>());
+        lock.lock();
+        try {
+            while (waiting.size() >= QUEUED_STEPS * stepImages && !closing && failure == null) {
+                roomLeft.await();
+            }
+            if (closing || failure != null) {
+                throw failure != null
+                        ? new PaloverdeException(failure.code(), failure.getMessage(), failure)
+                        : new PaloverdeException(ErrorCode.CANCELLED, "the vision engine is closed");
+            }
+            waiting.add(work);
+            arrived.signal();
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+            throw new PaloverdeException(ErrorCode.CANCELLED, "interrupted while waiting for the vision engine", e);
+        } finally {
+            lock.unlock();
+        }
+        return work.answer;
+    }
+
+    private void live() {
+        try (Kernels kernels = Devices.open(spec.device(), spec.threads())) {
+            VisionDirectory directory = VisionDirectory.open(spec.model());
+            requireRoom(kernels, directory);
+            long begin = System.nanoTime();
+            fingerprint = directory.fingerprint();
+            kernelsVersion = kernels.version();
+            try (VisionModel opened = directory.load(kernels, spec.latents())) {
+                stepImages = spec.stepImages() > 0
+                        ? spec.stepImages()
+                        : kernels.version().startsWith("cpu") ? CPU_IMAGES : GPU_IMAGES;
+                opened.reserve(stepImages);
+                LOG.info(
+                        "loaded {} in {} ms; {}; up to {} images a step",
+                        spec.model(),
+                        (System.nanoTime() - begin) / 1_000_000,
+                        kernels.description(),
+                        stepImages);
+                model = opened;
+                loaded.countDown();
+                serve(kernels);
+            }
+        } catch (Throwable e) {
+            fail(
+                    e instanceof PaloverdeException known
+                            ? known
+                            : new PaloverdeException(ErrorCode.ENGINE_FAILED, "the vision engine failed: " + e, e));
+        } finally {
+            loaded.countDown();
+        }
+    }
+
+    private void requireRoom(Kernels kernels, VisionDirectory directory) {
+        if (directory.weightBytes() > kernels.availableBytes()) {
+            throw new PaloverdeException(
+                    ErrorCode.OUT_OF_MEMORY,
+                    "the weights in %s take %,d bytes, and %,d are left of the memory allowed (%s); raise the memory, or take a smaller model"
+                            .formatted(
+                                    spec.model(),
+                                    directory.weightBytes(),
+                                    kernels.availableBytes(),
+                                    kernels.description()));
+        }
+    }
+
+    private void serve(Kernels kernels) throws InterruptedException {
+        for (List<Work> step = next(); !step.isEmpty(); step = next()) {
+            long begin = System.nanoTime();
+            List<float[]> latents;
+            try {
+                latents = model.encode(step.stream().map(Work::pixels).toList());
+            } catch (RuntimeException | Error e) {
+                PaloverdeException fault = kernels.fault().orElse(null);
+                PaloverdeException told = fault != null
+                        ? fault
+                        : new PaloverdeException(ErrorCode.ENGINE_FAILED, "a step of images failed: " + e, e);
+                step.forEach(work -> work.answer.completeExceptionally(told));
+                if (fault != null) {
+                    Engines.lost(fault);
+                }
+                throw told;
+            }
+            nanos.addAndGet(System.nanoTime() - begin);
+            images.addAndGet(step.size());
+            for (int i = 0; i < step.size(); i++) {
+                complete(step.get(i), latents.get(i));
+            }
+        }
+    }
+
+    private static void complete(Work work, float[] latents) {
+        for (float number : latents) {
+            if (!Float.isFinite(number)) {
+                work.answer.completeExceptionally(new PaloverdeException(
+                        ErrorCode.NOT_A_NUMBER, "the model's latents of this image are not all numbers"));
+                return;
+            }
+        }
+        work.answer.complete(latents);
+    }
+
+    /** {@return what waits and is still wanted, up to a step's images; empty at the end} */
+    private List<Work> next() throws InterruptedException {
+        lock.lock();
+        try {
+            List<Work> step = new ArrayList<>();
+            while (step.isEmpty()) {
+                while (waiting.isEmpty() && !closing) {
+                    arrived.await();
+                }
+                if (closing) {
+                    return List.of();
+                }
+                while (step.size() < stepImages && !waiting.isEmpty()) {
+                    Work work = waiting.remove();
+                    if (!work.answer.isDone()) {
+                        step.add(work);
+                    }
+                }
+            }
+            roomLeft.signalAll();
+            return step;
+        } finally {
+            lock.unlock();
+        }
+    }
+
+    private void fail(PaloverdeException why) {
+        lock.lock();
+        try {
+            failure = why;
+            waiting.forEach(work -> work.answer.completeExceptionally(why));
+            waiting.clear();
+            roomLeft.signalAll();
+        } finally {
+            lock.unlock();
+        }
+    }
+
+    /** Ends it after the step that runs; what waits is withdrawn. */
+    void close() {
+        lock.lock();
+        try {
+            closing = true;
+            PaloverdeException why = new PaloverdeException(ErrorCode.CANCELLED, "the vision engine was closed");
+            waiting.forEach(work -> work.answer.completeExceptionally(why));
+            waiting.clear();
+            arrived.signalAll();
+            roomLeft.signalAll();
+        } finally {
+            lock.unlock();
+        }
+    }
+}

@@ -1,0 +1,146 @@
+package dev.paloverde.jobs;
+
+import dev.paloverde.gpu.ErrorCode;
+import dev.paloverde.gpu.PaloverdeException;
+import dev.paloverde.gpu.image.ImageLimits;
+import dev.paloverde.pipelines.image.ImageDuplicates;
+import dev.paloverde.pipelines.image.ImageRules;
+import dev.paloverde.pipelines.image.ReaderLimits;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.SortedMap;
+import java.util.TreeMap;
+import picocli.CommandLine.Option;
+
+/** The flags that say which images go in and what is done to them. */
+final class ImagesOptions {
+    @Option(
+            names = {"-i", "--input"},
+            required = true,
+            paramLabel = "PATH",
+            description =
+                    "File, directory or glob on any file system Hadoop's configuration knows; may be repeated. By"
+                            + " their names, files are webdataset shards (.tar, .tar.gz), Parquet tables with bytes, or images,"
+                            + " each with its caption in a .txt beside it; a folder of images with numbers for names is a video.")
+    List<String> input = new ArrayList<>();
+
+    @Option(
+            names = {"-o", "--output"},
+            required = true,
+            paramLabel = "DIRECTORY",
+            description = "Where kept/, rejects/ and summary.json go.")
+    String output;
+
+    @Option(names = "--overwrite", description = "Remove what an earlier job with other input or options wrote there.")
+    boolean overwrite;
+
+    @Option(
+            names = "--image-column",
+            defaultValue = "image",
+            paramLabel = "COLUMN",
+            description = "Of Parquet, the column with the images' bytes; image.bytes for a field (default: image).")
+    String imageColumn;
+
+    @Option(
+            names = "--caption-column",
+            paramLabel = "COLUMN",
+            description = "Of Parquet, the column with captions (default: none).")
+    String captionColumn;
+
+    @Option(
+            names = "--key-column",
+            paramLabel = "COLUMN",
+            description = "Of Parquet, the column that names a row (default: the hash of its image).")
+    String keyColumn;
+
+    @Option(
+            names = "--frames-per-second",
+            paramLabel = "RATE",
+            description = "Frames a second that are taken of animated GIFs and of folders of frames (default: 1).")
+    double framesPerSecond = 1;
+
+    @Option(
+            names = "--folder-frames-per-second",
+            paramLabel = "RATE",
+            description = "Frames a second that folders of frames have (default: 1).")
+    double folderFramesPerSecond = 1;
+
+    @Option(
+            names = "--max-image-bytes",
+            paramLabel = "BYTES",
+            description = "The most bytes of an image file (default: 67108864).")
+    int maxImageBytes = ReaderLimits.STANDARD.imageBytes();
+
+    @Option(
+            names = "--max-caption-bytes",
+            paramLabel = "BYTES",
+            description = "The most bytes of a caption (default: 65536).")
+    int maxCaptionBytes = ReaderLimits.STANDARD.captionBytes();
+
+    @Option(
+            names = "--max-pixels",
+            paramLabel = "PIXELS",
+            description = "The most pixels that an image may claim before it is decoded (default: 89478485).")
+    long maxPixels = ImageLimits.STANDARD.maxPixels();
+
+    @Option(
+            names = "--min-side",
+            paramLabel = "PIXELS",
+            description = "Reject images whose shorter side has fewer pixels (default: 64).")
+    int minSide = ImageRules.STANDARD.minSide();
+
+    @Option(
+            names = "--max-aspect",
+            paramLabel = "RATIO",
+            description = "Reject images whose longer side is more times the shorter one (default: 3).")
+    double maxAspect = ImageRules.STANDARD.maxAspect();
+
+    @Option(
+            names = "--min-variance",
+            paramLabel = "VARIANCE",
+            description = "Reject images whose luminance, 0 to 255, varies less: blank ones (default: 4).")
+    double minVariance = ImageRules.STANDARD.minVariance();
+
+    @Option(
+            names = "--distance",
+            paramLabel = "BITS",
+            description = "Bits in which the perceptual hashes of duplicates may differ, 0 to 11 (default: 4).")
+    int distance = ImageDuplicates.STANDARD.distance();
+
+    ReaderLimits readerLimits() {
+        return new ReaderLimits(maxImageBytes, maxCaptionBytes);
+    }
+
+    ImageLimits imageLimits() {
+        return new ImageLimits(maxPixels, ImageLimits.STANDARD.maxFrames());
+    }
+
+    ImageRules rules() {
+        return new ImageRules(minSide, maxAspect, minVariance, ImageRules.Animations.KEEP);
+    }
+
+    ImageDuplicates duplicates() {
+        return new ImageDuplicates(distance);
+    }
+
+    /** {@return what the results depend on besides the input} Refuses what is out of range. */
+    SortedMap<String, String> description() {
+        for (double rate : new double[] {framesPerSecond, folderFramesPerSecond}) {
+            if (!(rate > 0 && rate <= 1_000)) {
+                throw new PaloverdeException(
+                        ErrorCode.INVALID_OPTION,
+                        "a rate of %s frames a second; give a number above 0 and up to 1000".formatted(rate));
+            }
+        }
+        SortedMap<String, String> description = new TreeMap<>();
+        description.put("job", "images");
+        description.put("version", Versions.PALOVERDE);
+        description.put("columns", "%s %s %s".formatted(imageColumn, captionColumn, keyColumn));
+        description.put("frames-per-second", framesPerSecond + " of " + folderFramesPerSecond);
+        description.put("reader", readerLimits().toString());
+        description.put("limits", imageLimits().toString());
+        description.put("rules", rules().toString());
+        description.put("duplicates", duplicates().toString());
+        return description;
+    }
+}

@@ -1,0 +1,127 @@
+package dev.paloverde.jobs;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Map;
+import java.util.TreeMap;
+import org.apache.spark.sql.Dataset;
+import org.apache.spark.sql.Row;
+import org.apache.spark.sql.SparkSession;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/** The commands {@code images} and {@code embed-image} from their arguments to their tables, on the sample corpus. */
+class ImagesJobTest {
+    private static final Path SHARD = Path.of("../data/corpus/image-text/000000.tar");
+    private static final String VISION_MODEL = "../gpu/src/test/resources/vision/siglip";
+
+    private final SparkSession spark = LocalSpark.session();
+
+    @TempDir
+    Path directory;
+
+    private JobRuns.Ended images(List<Path> inputs, String... more) {
+        ArrayList<String> arguments = new ArrayList<>(
+                List.of("images", "--output", directory.resolve("out").toString()));
+        inputs.forEach(input -> arguments.addAll(List.of("--input", input.toString())));
+        arguments.addAll(List.of(more));
+        return JobRuns.run(arguments.toArray(String[]::new));
+    }
+
+    private Dataset<Row> table(String name) {
+        return spark.read().parquet(directory.resolve("out").resolve(name).toString());
+    }
+
+    @Test
+    void accountsForTheSampleShardAndEmbedsIt() throws IOException {
+        Path shards = Files.createDirectory(directory.resolve("shards"));
+        Files.copy(SHARD, shards.resolve("one.tar"));
+        byte[] shard = Files.readAllBytes(SHARD);
+        // the same again, cut within: its samples are those of the first, up to the cut
+        Files.write(shards.resolve("two.tar"), Arrays.copyOf(shard, shard.length / 2));
+        JobRuns.Ended ended = images(List.of(shards));
+        assertThat(ended.status()).as(ended.said()).isEqualTo(ExitCode.INPUT_INCOMPLETE.status());
+        Map<String, Long> reasons = new TreeMap<>();
+        table("rejects")
+                .groupBy("reason")
+                .count()
+                .collectAsList()
+                .forEach(row -> reasons.put(row.getString(0), row.getLong(1)));
+        assertThat(reasons).containsKey("EXACT_DUPLICATE").containsEntry("TRUNCATED_SHARD", 1L);
+        long kept = table("kept").count();
+        long twice = reasons.get("EXACT_DUPLICATE");
+        assertThat(twice).isBetween(15L, 40L);
+        assertThat(kept + reasons.getOrDefault("NEAR_DUPLICATE", 0L)).isEqualTo(48);
+        assertThat(table("kept")
+                        .select("key", "source.path")
+                        .where("path LIKE '%two.tar'")
+                        .count())
+                .isZero();
+        assertThat(table("kept")
+                        .where("caption IS NULL OR NOT checks.decodable OR image IS NULL")
+                        .count())
+                .isZero();
+        assertThat(ended.said()).contains("TRUNCATED_SHARD", "(kept)");
+
+        JobRuns.Ended again = images(List.of(shards));
+        assertThat(again.said()).contains("done before");
+        assertThat(images(List.of(shards), "--distance", "2").status()).isEqualTo(ExitCode.OUTPUT.status());
+
+        for (String[] model : new String[][] {{"--model", VISION_MODEL}, {}}) {
+            Path latents = directory.resolve("latents" + model.length);
+            String[] embed = {
+                "embed-image",
+                "--input",
+                directory.resolve("out/kept").toString(),
+                "--output",
+                latents.toString(),
+                "--limit",
+                "5"
+            };
+            String[] all = Arrays.copyOf(embed, embed.length + model.length);
+            System.arraycopy(model, 0, all, embed.length, model.length);
+            JobRuns.Ended embedded = JobRuns.run(all);
+            assertThat(embedded.status()).as(embedded.said()).isZero();
+            Dataset<Row> written = spark.read().parquet(latents.toString());
+            int numbers = model.length == 0 ? 256 * 588 : 16 * 32;
+            assertThat(written.where("status = 'ok' AND size(latents) = tokens * width AND size(latents) = " + numbers)
+                            .count())
+                    .isEqualTo(5);
+        }
+    }
+
+    @Test
+    void readsVideosAsFrames() {
+        JobRuns.Ended ended =
+                images(List.of(Path.of("../data/corpus/video")), "--folder-frames-per-second", "2", "--min-side", "16");
+        assertThat(ended.status()).as(ended.said()).isZero();
+        // every other frame of the drive of 7 frames, as files and as an animation
+        assertThat(table("kept")
+                        .where("key LIKE '%actions-1-000000'")
+                        .orderBy("position")
+                        .selectExpr("CAST(source.frame_index AS STRING)")
+                        .collectAsList()
+                        .stream()
+                        .map(row -> row.getString(0)))
+                .containsExactly("0", "2", "4", "6");
+        assertThat(table("kept").where("key LIKE '%actions-1-000000/drive'").count())
+                .isEqualTo(4);
+        assertThat(table("rejects").count()).isZero();
+    }
+
+    @Test
+    void saysWhatIsWrongWithTheArguments() throws IOException {
+        Path texts = Files.writeString(directory.resolve("a.txt"), "no image");
+        assertThat(images(List.of(texts)).status()).isEqualTo(ExitCode.INPUT.status());
+        assertThat(images(List.of(directory.resolve("gone"))).status()).isEqualTo(ExitCode.INPUT.status());
+        assertThat(images(List.of(SHARD), "--distance", "12").status()).isEqualTo(ExitCode.USAGE.status());
+        assertThat(images(List.of(SHARD), "--frames-per-second", "0").status()).isEqualTo(ExitCode.USAGE.status());
+        assertThat(directory.resolve("out")).doesNotExist();
+    }
+}

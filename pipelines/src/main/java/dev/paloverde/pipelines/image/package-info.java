@@ -1,0 +1,16 @@
+/**
+ * Images with captions, and videos, for training: Dataset in, Dataset out.
+ *
+ * <p>Readers give {@link dev.paloverde.pipelines.image.Samples}: {@link dev.paloverde.pipelines.image.TarShards} of webdataset
+ * shards, {@link dev.paloverde.pipelines.image.ImageFiles} of files, folders of frames and animated GIFs, {@link
+ * dev.paloverde.pipelines.image.Samples#of} of tables with bytes. They open files through a {@link
+ * dev.paloverde.pipelines.image.ShardOpener} that the job gives them, hold one sample at a time, and make a row with an {@link
+ * dev.paloverde.pipelines.image.ImageRejectReason} of whatever is wrong.
+ *
+ * <p>{@link dev.paloverde.pipelines.image.ImageChecks} adds what can be said of an image as a column, {@link
+ * dev.paloverde.pipelines.image.PerceptualHash} included; {@link dev.paloverde.pipelines.image.ImageRules} makes reasons of
+ * it; {@link dev.paloverde.pipelines.image.ImageDuplicates} finds what looks alike, with the components of {@link
+ * dev.paloverde.pipelines.corpus.Components}; {@link dev.paloverde.pipelines.image.ImageCorpus} puts it together. None of it
+ * depends on the order or the partitioning of the input.
+ */
+package dev.paloverde.pipelines.image;
