@@ -188,8 +188,8 @@ def check_codes(family):
     k = n = 256
     codes = torch.arange(k, device="cuda", dtype=torch.uint8)[None, :] ^ torch.arange(n, device="cuda", dtype=torch.uint8)[:, None]
     codes = torch.where(codes % 128 == 127, torch.zeros_like(codes), codes).view(torch.float8_e4m3fn)
-    x = torch.eye(k, device="cuda").bfloat16()
-    map_ = family.describe(padded_rows(x))
+    memory = padded_rows(torch.eye(k, device="cuda").bfloat16())
+    map_ = family.describe(memory)
     count = torch.full((1,), k, dtype=torch.int32, device="cuda")
     for entry in family.fp8.entries:
         if entry.epilogue == "store":

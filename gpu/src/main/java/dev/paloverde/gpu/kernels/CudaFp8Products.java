@@ -65,7 +65,7 @@ final class CudaFp8Products {
     }
 
     private CudaProducts.Form form(CudaProducts.Epilogue epilogue, int rows, CudaMatrix weight) {
-        int processors = kernels.device().multiprocessors();
+        int processors = kernels.multiprocessors();
         Timed chosen = null;
         long least = Long.MAX_VALUE;
         for (Timed candidate : forms.getOrDefault(epilogue, List.of())) {
@@ -107,6 +107,6 @@ final class CudaFp8Products {
                 .integer(outStride)
                 .integer(0)
                 .pointer(weight.scales().orElseThrow());
-        kernels.launch(form.kernel(), kernels.device().multiprocessors(), 1, form.threads(), arguments);
+        kernels.launch(form.kernel(), kernels.multiprocessors(), 1, form.threads(), arguments);
     }
 }
