@@ -65,6 +65,9 @@
  *   <li>{@code CudaProducts} chooses among the forms of a product by rows and outputs; {@code CudaHead} scores and chooses
  *       tokens inside the product with the vocabulary.
  *   <li>{@code CudaAttention} plans a step's attention once and runs it in each layer; {@code CudaRotary} has its angles.
+ *   <li>{@code CudaProposer} lets a draft model run on: candidates ranked where the logits are, and chains of steps of which
+ *       each reads the tokens that the one before chose, recorded as one graph. A {@link
+ *       dev.paloverde.gpu.kernels.DevicePart} says on which multiprocessors.
  *   <li>{@code CudaStaging} is the pinned memory that small things pass through.
  * </ul>
  *
