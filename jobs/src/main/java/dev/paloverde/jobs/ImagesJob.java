@@ -176,7 +176,8 @@ final class ImagesJob {
             reasons.add(new CorpusSummary.Rejected(group.getString(0), null, group.getLong(1), group.getLong(2)));
             rows += group.getLong(1);
         }
-        return new CorpusSummary(job, rows, total.getLong(0), total.getLong(1), reasons, null, null, List.of(), seconds);
+        return new CorpusSummary(
+                job, rows, total.getLong(0), total.getLong(1), reasons, null, null, List.of(), seconds);
     }
 
     private void say(StageDirectory output, CorpusSummary summary) {

@@ -395,7 +395,7 @@ final class BatchingEngine implements Engine {
             }
         }
         failAll(reason);
-        loaded.kernels().fault().ifPresent(Engines::lost);
+        loaded.fault().ifPresent(Engines::lost);
     }
 
     /** The step that was begun last and not ended. */

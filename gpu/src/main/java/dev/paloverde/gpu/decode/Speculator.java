@@ -4,7 +4,8 @@ import java.util.List;
 
 /**
  * A decoding strategy: what the engine does around its steps. Called by the engine's thread, in the order of the methods,
- * once for each step.
+ * once for each step; where a step has no proposals and the next has none either, that one begins before {@link #verified} is
+ * called for the first.
  */
 interface Speculator extends AutoCloseable {
     /**

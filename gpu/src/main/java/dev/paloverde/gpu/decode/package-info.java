@@ -76,9 +76,14 @@
  * sequence has one block table for both.
  *
  * <p>{@code Ssd} has an {@code AheadDraft} run on a thread of the drafter's while the target verifies: guesses of the
- * outcome, a branch for each on {@code ScratchPages}. {@code OutcomeStatistics} counts what came and lets
+ * outcome, a branch for each on {@code ScratchPages}. Where the device has a {@link
+ * dev.paloverde.gpu.kernels.TokenProposer}, guesses come ranked from it, and a proposal or all branches together are one
+ * chain of steps that the host waits for once. {@code OutcomeStatistics} counts what came and lets
  * {@link dev.paloverde.gpu.decode.speculate.FanOut} share the guesses out, {@code FallbackChoice} says what follows a wrong
- * one. {@code Pace} stops proposing where it does not pay. {@link dev.paloverde.gpu.decode.SpeculationMetrics} and
+ * one. {@code Pace} stops proposing where it does not pay, and drafting ahead where that slows the target down by more than it
+ * saves; a step without proposals begins before the one before is handed out, whatever the strategy. A {@link
+ * dev.paloverde.gpu.decode.DraftSpec} says where the draft model runs: beside the target, on multiprocessors set apart, or
+ * on a device of its own. {@link dev.paloverde.gpu.decode.SpeculationMetrics} and
  * {@link dev.paloverde.gpu.decode.SpeculationRound} tell what happened.
  */
 package dev.paloverde.gpu.decode;

@@ -9,7 +9,8 @@
  * ahead of time; {@link dev.paloverde.gpu.device.Arguments} is the one structure that each {@link
  * dev.paloverde.gpu.device.Kernel} takes. All work goes through a {@link dev.paloverde.gpu.device.Stream}, a queue; an {@link
  * dev.paloverde.gpu.device.Event} is a mark in it, a {@link dev.paloverde.gpu.device.Graph} a stretch of it, recorded once
- * and queued often.
+ * and queued often. A {@link dev.paloverde.gpu.device.Share} is some of the multiprocessors, for streams that leave the
+ * others alone.
  *
  * <pre>{@code
  * try (Device device = Device.open(0);

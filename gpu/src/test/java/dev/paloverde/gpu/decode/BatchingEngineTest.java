@@ -219,6 +219,28 @@ class BatchingEngineTest {
     }
 
     @Test
+    void aLostDeviceOfTheDraftModelIsSaidToo() throws Exception {
+        PaloverdeException fault = new PaloverdeException(ErrorCode.ENGINE_FAILED, "the other GPU fell off the bus");
+        CompletableFuture<PaloverdeException> said = new CompletableFuture<>();
+        HashModel draft = new HashModel(48);
+        draft.fault = fault;
+        Engines.onFault(said::complete);
+        try (BatchingEngine engine = BatchingEngine.start(
+                        "test",
+                        () -> HashModel.loaded(new HashModel(48), draft, 0),
+                        OPTIONS,
+                        Speculation.of(Speculation.Strategy.SSD, Speculation.Drafting.MODEL))
+                .join()) {
+            engine.generate(generation(2, 2, HashModel.BREAK))
+                    .exceptionally(e -> null)
+                    .join();
+            assertThat(said.get(10, TimeUnit.SECONDS)).isSameAs(fault);
+        } finally {
+            Engines.onFault(error -> {});
+        }
+    }
+
+    @Test
     void closingFailsWhatIsNotDone() {
         model.gate = new CountDownLatch(1);
         BatchingEngine engine = start(OPTIONS);

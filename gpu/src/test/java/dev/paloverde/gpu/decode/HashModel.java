@@ -116,7 +116,14 @@ class HashModel implements LanguageModel {
                 model,
                 new ByteTokenizer(),
                 new int[] {END},
-                new LoadedDraft(new HashKernels(noise), draft));
+                new LoadedDraft(
+                        new HashKernels(noise) {
+                            @Override
+                            public Optional<PaloverdeException> fault() {
+                                return Optional.ofNullable(draft.fault);
+                            }
+                        },
+                        draft));
     }
 
     /** As {@link #loaded(HashModel, HashModel, float)}, with a draft model that runs on by itself. */
