@@ -99,6 +99,11 @@ public final class ImageFile {
         return gif.decode(gif.shownAt(stepMillis));
     }
 
+    /** {@return which frame each picture of {@link #sample} is, from 0} */
+    public int[] sampledFrames(int stepMillis) {
+        return gif == null ? new int[1] : gif.shownAt(stepMillis);
+    }
+
     /** What is asked of a reader. */
     private interface Reading<T> {
         T of(ImageReader reader) throws IOException;

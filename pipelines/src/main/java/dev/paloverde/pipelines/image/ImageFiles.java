@@ -115,6 +115,7 @@ public final class ImageFiles {
             if (file.frames() == 1) {
                 return List.of(row).iterator();
             }
+            int[] numbers = file.sampledFrames(step);
             for (Picture picture : file.sample(step)) {
                 frames.add(Samples.read(
                         row.getAs(Samples.KEY),
@@ -127,7 +128,7 @@ public final class ImageFiles {
                                 source.getAs("member"),
                                 source.getAs("byte_offset"),
                                 source.getAs("byte_size"),
-                                frames.size())));
+                                numbers[frames.size()])));
             }
         } catch (PaloverdeException e) {
             return List.of(Samples.rejected(

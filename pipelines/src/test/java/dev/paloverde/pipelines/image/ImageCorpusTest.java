@@ -126,7 +126,7 @@ class ImageCorpusTest {
                             .getString(3))
                     .isEqualTo("png");
             assertThat(((Row) frames.get(i).getAs(Samples.SOURCE)).<Integer>getAs("frame_index"))
-                    .isEqualTo(i - 1);
+                    .isEqualTo(2 * (i - 1));
         }
         // frames are alike by nature: none is a duplicate of another
         assertThat(reasons(corpus(ImageFiles.frames(samples, 1, LIMITS)))).containsEntry("b/drive", null);

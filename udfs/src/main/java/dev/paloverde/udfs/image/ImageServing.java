@@ -44,7 +44,7 @@ abstract class ImageServing implements Serving<Picture, float[]> {
     private static final class Pixels extends ImageServing {
         private static final int PLACES = 4;
 
-        private final Feeders feeders = Feeders.of(this);
+        private final Feeders feeders = Feeders.of(ImageModel.PIXELS);
 
         @Override
         int tokens() {
