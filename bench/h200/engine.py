@@ -4,6 +4,7 @@
     engine.py --java 'java @/opt/java.opts -cp ...' --out DIR PART...
 
 PART    parity       logits of every family against transformers in bf16 and fp32
+        ranks        ranked tokens against plain sorting of the device's logits
         sample       greedy tokens of the sample model, GPU against CPU
         invariance   the same requests in other company, to the bit
         decode       tokens per second at the 1B shape, batch 1, 64, 256; with the roofline of the run's own copy bandwidth
@@ -351,6 +352,11 @@ def main():
                 parity(java, results)
             elif part == "sample":
                 sample(java, results)
+            elif part == "ranks":
+                prompts = [torch.randint(0, 500, (n,)).tolist() for n in (1, 7, 40)]
+                (WORK / "prompts.json").write_text(json.dumps(prompts))
+                for model in (SAMPLE, big("1b")):
+                    print(probe(java, "ranks", model, "cuda", WORK / "prompts.json"), flush=True)
             elif part == "invariance":
                 for model in (SAMPLE, WORK / "llama-width-128"):
                     if pathlib.Path(model).exists():

@@ -6,8 +6,11 @@ import dev.paloverde.gpu.kernels.Devices;
 import dev.paloverde.gpu.kernels.Kernels;
 import dev.paloverde.gpu.kernels.KvCache;
 import dev.paloverde.gpu.kernels.Quantization;
+import dev.paloverde.gpu.kernels.RankedRows;
 import dev.paloverde.gpu.kernels.StepBatch;
 import dev.paloverde.gpu.kernels.Tensor;
+import dev.paloverde.gpu.kernels.TokenChooser;
+import dev.paloverde.gpu.kernels.TokenRanker;
 import dev.paloverde.gpu.model.LanguageModel;
 import dev.paloverde.gpu.model.ModelDirectory;
 import java.io.DataOutputStream;
@@ -42,6 +45,7 @@ import java.util.stream.StreamSupport;
  * scoring MODEL DEVICE ROWS TOKENS REPEATS             tokens per second of scoring
  * texts MODEL DEVICE TEXTS.jsonl generate|score TOKENS tokens per second of whole texts, tokenized before; generating TOKENS
  * load MODEL DEVICE REPEATS                            bytes of weights per second of loading
+ * ranks MODEL DEVICE PROMPTS.json                      ranked rows against plain sorting of the device's logits
  * soak MODEL DEVICE SECONDS                            many short jobs: memory stays as it is, results too
  * </pre>
  *
@@ -81,6 +85,7 @@ public final class EngineProbe {
             case "scoring" -> scoring(model, device, integers(arguments, 3));
             case "texts" -> texts(model, device, Path.of(arguments[3]), arguments[4], Integer.parseInt(arguments[5]));
             case "load" -> load(model, device, Integer.parseInt(arguments[3]));
+            case "ranks" -> ranks(model, device, prompts(arguments[3]));
             case "soak" -> EngineSoak.run(model, device, Integer.parseInt(arguments[3]));
             default -> throw new IllegalArgumentException("what is " + arguments[0]);
         };
@@ -387,6 +392,82 @@ public final class EngineProbe {
             }
         }
         return true;
+    }
+
+    private static boolean ranks(Path folder, String device, List<int[]> prompts) throws IOException {
+        Random random = new Random(11);
+        int longest = prompts.stream().mapToInt(prompt -> prompt.length).max().orElse(1);
+        int[] pages = IntStream.rangeClosed(0, longest / PAGE_TOKENS).toArray();
+        int rows = 0;
+        int different = 0;
+        try (ModelDirectory directory = ModelDirectory.open(folder);
+                Kernels kernels = Devices.open(device, 2);
+                LanguageModel model = directory.load(kernels);
+                KvCache cache = kernels.cache(model.kvLayout(PAGE_TOKENS), pages.length)) {
+            TokenRanker ranker = kernels.ranker().orElseThrow();
+            model.reserve(longest);
+            try (Tensor gathered = kernels.tensor(ranker.rows(), model.head().columns())) {
+                for (int[] prompt : prompts) {
+                    int[] positions = IntStream.range(0, prompt.length).toArray();
+                    Tensor hidden = model.forward(
+                            new StepBatch(prompt, positions, new int[] {0, prompt.length}, new int[][] {pages}), cache);
+                    int count = Math.min(ranker.rows(), prompt.length);
+                    gathered.resize(count);
+                    kernels.gather(hidden, Arrays.copyOf(positions, count), gathered);
+                    float[] logits = new float[count * model.vocabulary()];
+                    kernels.logits(gathered, model.head(), logits);
+                    TokenRanker.Asks asks = asks(random, count, model.vocabulary());
+                    RankedRows ranked = ranker.rank(gathered, model.head(), asks);
+                    PlainRanks plain = new PlainRanks(logits, model.vocabulary(), ranked.ranks(), asks);
+                    for (int row = 0; row < count; row++) {
+                        rows++;
+                        different += same(ranked, plain, row) ? 0 : 1;
+                    }
+                }
+            }
+        }
+        System.out.printf("{\"bench\":\"ranks\",\"rows\":%d,\"different\":%d}%n", rows, different);
+        return different == 0;
+    }
+
+    private static TokenRanker.Asks asks(Random random, int count, int vocabulary) {
+        TokenRanker.Asks asks = new TokenRanker.Asks(
+                new TokenChooser.Draws(
+                        new float[count],
+                        new int[count],
+                        random.ints(count).toArray(),
+                        random.ints(count).toArray(),
+                        random.ints(count).toArray(),
+                        RowNoise.Purpose.TOKEN.ordinal()),
+                new float[count],
+                new int[count][],
+                new boolean[count]);
+        for (int row = 0; row < count; row++) {
+            asks.draws().temperatures()[row] = random.nextInt(4) == 0 ? 0 : 0.1f + 2 * random.nextFloat();
+            asks.draws().positions()[row] = random.nextInt(1000);
+            asks.penalties()[row] = random.nextBoolean() ? 1 : 0.5f + random.nextFloat();
+            asks.seen()[row] = asks.penalties()[row] == 1
+                    ? new int[0]
+                    : random.ints(random.nextInt(300), 0, vocabulary).distinct().toArray();
+            asks.drawn()[row] = random.nextBoolean();
+        }
+        return asks;
+    }
+
+    /** Sums are of doubles in another order; all else is equal. */
+    private static boolean same(RankedRows ranked, RankedRows plain, int row) {
+        boolean same = ranked.lawful(row) == plain.lawful(row)
+                && ranked.largest(row) == plain.largest(row)
+                && Math.abs(ranked.sum(row) / plain.sum(row) - 1) < 1e-12
+                && ranked.drawn(row) == plain.drawn(row);
+        // with temperature 0 there is no mass
+        same &= ranked.mass(row) == 0 || Math.abs(ranked.mass(row) / plain.mass(row) - 1) < 1e-12;
+        for (int rank = 0; rank < ranked.ranks(); rank++) {
+            same &= ranked.token(row, rank) == plain.token(row, rank)
+                    && ranked.logit(row, rank) == plain.logit(row, rank)
+                    && ranked.plainLogit(row, rank) == plain.plainLogit(row, rank);
+        }
+        return same;
     }
 
     private static List<int[]> random(int seed, int rows, int length, int vocabulary) {

@@ -38,7 +38,7 @@ final class PlainRanks implements RankedRows {
                     .sorted((a, b) -> after[a] == after[b] ? a - b : Float.compare(after[b], after[a]))
                     .mapToInt(Integer::intValue)
                     .toArray();
-            drawn[row] = asks.drawn()[row] ? draw(asks, row) : -1;
+            drawn[row] = asks.drawn()[row] && temperatures[row] > 0 ? draw(asks, row) : -1;
         }
     }
 
