@@ -69,9 +69,8 @@ class Results:
             f.write(json.dumps(row) + "\n")
 
 
-def probe(java, *arguments, timeout=280):
-    done = subprocess.run([*java, "dev.paloverde.gpu.decode.EngineProbe", *map(str, arguments)],
-                          capture_output=True, text=True, timeout=timeout)
+def probe(java, *arguments, program="dev.paloverde.gpu.decode.EngineProbe", timeout=280):
+    done = subprocess.run([*java, program, *map(str, arguments)], capture_output=True, text=True, timeout=timeout)
     if done.returncode != 0:
         print(done.stdout[-3000:], done.stderr[-6000:], sep="\n", flush=True)
         raise RuntimeError(f"probe {arguments} failed with {done.returncode}")

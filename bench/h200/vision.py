@@ -15,9 +15,7 @@ Writes DIR/<bench>.jsonl, one object a line, in the form of the project's result
 test classes.
 """
 import argparse
-import datetime
 import json
-import os
 import pathlib
 import shutil
 import statistics
@@ -30,7 +28,9 @@ import torch
 import transformers
 from PIL import Image
 
-HERE = pathlib.Path(__file__).resolve().parent.parent.parent
+import engine
+
+HERE = engine.HERE
 WORK = pathlib.Path("/tmp/paloverde-vision")
 
 SO400M = dict(hidden_size=1152, intermediate_size=4304, num_hidden_layers=27, num_attention_heads=16, image_size=224,
@@ -55,32 +55,8 @@ DINO_PROCESSOR = dict(image_processor_type="BitImageProcessor", do_resize=True, 
                       image_std=[0.229, 0.224, 0.225])
 
 
-class Results:
-    def __init__(self, out):
-        self.out = pathlib.Path(out)
-        self.device = torch.cuda.get_device_name()
-        self.driver = subprocess.run(["nvidia-smi", "--query-gpu=driver_version", "--format=csv,noheader"],
-                                     capture_output=True, text=True).stdout.strip().splitlines()[0]
-        self.commit = os.environ.get("COMMIT", "")
-
-    def add(self, bench, case, ours, peer, peer_name, unit, ratio, error=None):
-        row = dict(bench=bench, case=case, ours=ours, peer=peer, peer_name=peer_name, unit=unit, ratio=ratio)
-        if error is not None:
-            row["error"] = error
-        row.update(device=self.device, driver=self.driver, commit=self.commit,
-                   date=datetime.date.today().isoformat())
-        print(json.dumps(row), flush=True)
-        with open(self.out / f"{bench}.jsonl", "a") as f:
-            f.write(json.dumps(row) + "\n")
-
-
-def probe(java, *arguments, timeout=280):
-    done = subprocess.run([*java, "dev.paloverde.gpu.vision.VisionProbe", *map(str, arguments)],
-                          capture_output=True, text=True, timeout=timeout)
-    if done.returncode != 0:
-        print(done.stdout[-3000:], done.stderr[-6000:], sep="\n", flush=True)
-        raise RuntimeError(f"probe {arguments} failed with {done.returncode}")
-    return [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
+def probe(java, *arguments):
+    return engine.probe(java, *arguments, program="dev.paloverde.gpu.vision.VisionProbe")
 
 
 def make(name, config, kind, processor, seed=0):
@@ -238,7 +214,7 @@ def main():
     arguments = parser.parse_args()
     java = arguments.java.split()
     WORK.mkdir(exist_ok=True)
-    results = Results(arguments.out)
+    results = engine.Results(arguments.out)
     failed, theirs = [], None
     for part in arguments.parts:
         begin = time.time()
