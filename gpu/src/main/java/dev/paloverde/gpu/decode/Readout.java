@@ -3,8 +3,8 @@ package dev.paloverde.gpu.decode;
 import dev.paloverde.gpu.ErrorCode;
 import dev.paloverde.gpu.PaloverdeException;
 import dev.paloverde.gpu.kernels.Kernels;
+import dev.paloverde.gpu.kernels.LateAnswers;
 import dev.paloverde.gpu.kernels.RankedRows;
-import dev.paloverde.gpu.kernels.RowAnswers;
 import dev.paloverde.gpu.kernels.Tensor;
 import dev.paloverde.gpu.kernels.TokenChooser;
 import dev.paloverde.gpu.kernels.TokenRanker;
@@ -51,11 +51,11 @@ final class Readout implements AutoCloseable {
     final class Pending implements AutoCloseable {
         private final List<GenerationSequence> choosing;
         private final List<Score> scoring;
-        private final List<RowAnswers> choices;
-        private final List<RowAnswers> scores;
+        private final List<LateAnswers> choices;
+        private final List<LateAnswers> scores;
         private final int sampled;
 
-        private Pending(List<RowAnswers> choices, List<RowAnswers> scores, int sampled) {
+        private Pending(List<LateAnswers> choices, List<LateAnswers> scores, int sampled) {
             this.choosing = choosers;
             this.scoring = scorers;
             this.choices = choices;
@@ -67,7 +67,7 @@ final class Readout implements AutoCloseable {
         int handOut() {
             chosen = sampled;
             for (int i = 0; i < choosing.size(); i++) {
-                RowAnswers answers = choices.get(i / chooser.rows());
+                LateAnswers answers = choices.get(i / chooser.rows());
                 int row = i % chooser.rows();
                 if (row == 0) {
                     answers.await();
@@ -78,7 +78,7 @@ final class Readout implements AutoCloseable {
                 guard(sequence, () -> chosen += sequence.chosen(token, logProbability) ? 1 : 0);
             }
             for (int i = 0; i < scoring.size(); i++) {
-                RowAnswers answers = scores.get(i / scoreRows);
+                LateAnswers answers = scores.get(i / scoreRows);
                 int row = i % scoreRows;
                 if (row == 0) {
                     answers.await();
@@ -93,8 +93,8 @@ final class Readout implements AutoCloseable {
 
         @Override
         public void close() {
-            choices.forEach(RowAnswers::close);
-            scores.forEach(RowAnswers::close);
+            choices.forEach(LateAnswers::close);
+            scores.forEach(LateAnswers::close);
         }
     }
 
@@ -161,8 +161,8 @@ final class Readout implements AutoCloseable {
      */
     Pending read(Tensor hidden) {
         int sampled = runSamples(hidden);
-        List<RowAnswers> choices = choose(hidden);
-        List<RowAnswers> scores = score(hidden);
+        List<LateAnswers> choices = choose(hidden);
+        List<LateAnswers> scores = score(hidden);
         for (int i = 0; i < poolers.size(); i++) {
             EmbeddingSequence sequence = poolers.get(i);
             float[] row = hidden.read(poolFrom[i]);
@@ -238,8 +238,8 @@ final class Readout implements AutoCloseable {
                 RowNoise.Purpose.TOKEN.ordinal());
     }
 
-    private List<RowAnswers> choose(Tensor hidden) {
-        List<RowAnswers> answers = new ArrayList<>();
+    private List<LateAnswers> choose(Tensor hidden) {
+        List<LateAnswers> answers = new ArrayList<>();
         for (int first = 0; first < choosers.size(); first += chooser.rows()) {
             int count = Math.min(chooser.rows(), choosers.size() - first);
             gather(hidden, chooseFrom, first, count);
@@ -252,8 +252,8 @@ final class Readout implements AutoCloseable {
         return answers;
     }
 
-    private List<RowAnswers> score(Tensor hidden) {
-        List<RowAnswers> answers = new ArrayList<>();
+    private List<LateAnswers> score(Tensor hidden) {
+        List<LateAnswers> answers = new ArrayList<>();
         for (int first = 0; first < scorers.size(); first += scoreRows) {
             int count = Math.min(scoreRows, scorers.size() - first);
             gather(hidden, scoreFrom, first, count);

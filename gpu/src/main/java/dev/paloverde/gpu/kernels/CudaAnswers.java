@@ -13,7 +13,7 @@ import java.util.Deque;
 import java.util.List;
 
 /** Answers on their way from a GPU: in pinned memory of their own, with a mark in the stream behind the copy. */
-final class CudaAnswers implements RowAnswers {
+final class CudaAnswers implements LateAnswers {
     /** Bytes of a row: its token, its log-probability, and a flag that is 0 where the logits have a softmax. */
     static final int ROW_BYTES = 12;
 

@@ -63,7 +63,7 @@ final class CudaHead implements TokenChooser, AutoCloseable {
     }
 
     /** @param hidden at most {@link #SCORE_ROWS} rows */
-    RowAnswers score(CudaTensor hidden, CudaMatrix head, int[] targets) {
+    LateAnswers score(CudaTensor hidden, CudaMatrix head, int[] targets) {
         int rows = hidden.rows();
         Shapes.atLeast(SCORE_ROWS, rows, "most rows to score at once", "rows");
         CudaStaging.Piece piece = kernels.staging().piece(4 * rows);
@@ -95,7 +95,7 @@ final class CudaHead implements TokenChooser, AutoCloseable {
     }
 
     @Override
-    public RowAnswers choose(Tensor hidden, Matrix head, Draws draws, int first) {
+    public LateAnswers choose(Tensor hidden, Matrix head, Draws draws, int first) {
         CudaTensor from = kernels.own(hidden, CudaTensor.class);
         CudaMatrix projection = kernels.own(head, CudaMatrix.class);
         int rows = hidden.rows();

@@ -708,7 +708,7 @@ public final class CudaKernels extends Kernels {
     @Override
     public void logProbabilities(
             Tensor hidden, Matrix projection, int[] targets, float[] logProbabilities, int[] best) {
-        try (RowAnswers answers = score(hidden, projection, targets)) {
+        try (LateAnswers answers = score(hidden, projection, targets)) {
             answers.await();
             for (int row = 0; row < targets.length; row++) {
                 logProbabilities[row] = answers.logProbability(row);
@@ -718,7 +718,7 @@ public final class CudaKernels extends Kernels {
     }
 
     @Override
-    public RowAnswers score(Tensor hidden, Matrix projection, int[] targets) {
+    public LateAnswers score(Tensor hidden, Matrix projection, int[] targets) {
         endUpload();
         Shapes.same(hidden.columns(), projection.columns(), "columns of the hidden states", "inputs");
         Shapes.same(targets.length, hidden.rows(), "targets", "rows");
@@ -726,7 +726,7 @@ public final class CudaKernels extends Kernels {
             Shapes.index(target, projection.rows(), "target");
         }
         return targets.length == 0
-                ? RowAnswers.of(new int[0], new float[0])
+                ? LateAnswers.of(new int[0], new float[0])
                 : head.score(operand(hidden), own(projection, CudaMatrix.class), targets);
     }
 

@@ -264,11 +264,11 @@ public abstract class Kernels implements AutoCloseable {
      * @param targets [rows] token ids
      * @return the targets' log-probabilities, and the most likely tokens
      */
-    public RowAnswers score(Tensor hidden, Matrix head, int[] targets) {
+    public LateAnswers score(Tensor hidden, Matrix head, int[] targets) {
         float[] logProbabilities = new float[targets.length];
         int[] best = new int[targets.length];
         logProbabilities(hidden, head, targets, logProbabilities, best);
-        return RowAnswers.of(best, logProbabilities);
+        return LateAnswers.of(best, logProbabilities);
     }
 
     /** Copies the first {@code tokens} positions of a page, all layers, to another page of the same cache. */

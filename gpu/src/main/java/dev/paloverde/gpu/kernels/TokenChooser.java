@@ -19,7 +19,7 @@ public interface TokenChooser {
      * @return the tokens, and their log-probabilities under softmax of the logits; where the logits have no softmax, the
      *     token is any of the vocabulary
      */
-    RowAnswers choose(Tensor hidden, Matrix head, Draws draws, int first);
+    LateAnswers choose(Tensor hidden, Matrix head, Draws draws, int first);
 
     /**
      * {@return what stands for a token in the next {@link StepBatch}: negative}

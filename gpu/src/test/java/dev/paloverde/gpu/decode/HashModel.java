@@ -9,10 +9,10 @@ import dev.paloverde.gpu.kernels.HostTensor;
 import dev.paloverde.gpu.kernels.Kernels;
 import dev.paloverde.gpu.kernels.KvCache;
 import dev.paloverde.gpu.kernels.KvLayout;
+import dev.paloverde.gpu.kernels.LateAnswers;
 import dev.paloverde.gpu.kernels.Matrix;
 import dev.paloverde.gpu.kernels.RankedRows;
 import dev.paloverde.gpu.kernels.Rotary;
-import dev.paloverde.gpu.kernels.RowAnswers;
 import dev.paloverde.gpu.kernels.StepBatch;
 import dev.paloverde.gpu.kernels.Tensor;
 import dev.paloverde.gpu.kernels.TokenChooser;
@@ -472,7 +472,7 @@ class HashModel implements LanguageModel {
         }
 
         @Override
-        public RowAnswers choose(Tensor hidden, Matrix head, Draws draws, int first) {
+        public LateAnswers choose(Tensor hidden, Matrix head, Draws draws, int first) {
             int[] tokens = new int[hidden.rows()];
             float[] logProbabilities = new float[hidden.rows()];
             float[] logits = new float[hidden.rows() * VOCABULARY];
@@ -495,7 +495,7 @@ class HashModel implements LanguageModel {
         }
 
         /** Nothing is read before it was waited for, nor after it was closed. */
-        private static final class Late implements RowAnswers {
+        private static final class Late implements LateAnswers {
             private final int[] tokens;
             private final float[] logProbabilities;
             private boolean there;

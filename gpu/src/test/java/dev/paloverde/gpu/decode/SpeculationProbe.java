@@ -6,7 +6,7 @@ import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.paloverde.gpu.kernels.Devices;
 import dev.paloverde.gpu.kernels.Kernels;
 import dev.paloverde.gpu.kernels.KvCache;
-import dev.paloverde.gpu.kernels.RowAnswers;
+import dev.paloverde.gpu.kernels.LateAnswers;
 import dev.paloverde.gpu.kernels.StepBatch;
 import dev.paloverde.gpu.kernels.Tensor;
 import dev.paloverde.gpu.kernels.TokenChooser;
@@ -234,7 +234,7 @@ public final class SpeculationProbe {
                                     new int[] {token}, new int[] {position}, new int[] {0, 1}, new int[][] {pages[s]}),
                             cache);
                     draws.positions()[0] = position + 1;
-                    try (RowAnswers answers = chooser.choose(hidden, model.head(), draws, 0)) {
+                    try (LateAnswers answers = chooser.choose(hidden, model.head(), draws, 0)) {
                         answers.await();
                         token = answers.token(0);
                     }

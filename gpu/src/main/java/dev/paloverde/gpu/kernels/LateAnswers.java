@@ -4,7 +4,7 @@ package dev.paloverde.gpu.kernels;
  * A token and a log-probability for each row of an operation. A device may still be at work on them: {@link #await} waits.
  * Used by the thread that uses the kernels, and closed by it.
  */
-public interface RowAnswers extends AutoCloseable {
+public interface LateAnswers extends AutoCloseable {
     /** Waits until the answers are there. Nothing is read before. */
     void await();
 
@@ -23,8 +23,8 @@ public interface RowAnswers extends AutoCloseable {
      * @param tokens [rows]
      * @param logProbabilities [rows]
      */
-    static RowAnswers of(int[] tokens, float[] logProbabilities) {
-        return new RowAnswers() {
+    static LateAnswers of(int[] tokens, float[] logProbabilities) {
+        return new LateAnswers() {
             @Override
             public void await() {}
 
