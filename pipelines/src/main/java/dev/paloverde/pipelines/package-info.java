@@ -12,11 +12,9 @@
  *
  * <p>Training corpora have rooms of their own: {@link dev.paloverde.pipelines.corpus} cleans and deduplicates documents,
  * {@link dev.paloverde.pipelines.interleaved} is their form where they are more than text, and
- * {@link dev.paloverde.pipelines.packing} makes sequences of them.
+ * {@link dev.paloverde.pipelines.packing} makes sequences of them. {@link dev.paloverde.pipelines.image} reads, checks and
+ * deduplicates images.
  *
  * <p>{@link dev.paloverde.pipelines.InputCount} looks at all of the input once, before the work begins.
- *
- * <p>Training corpora are made in rooms of their own: of texts in {@link dev.paloverde.pipelines.corpus}, of images in {@link
- * dev.paloverde.pipelines.image}.
  */
 package dev.paloverde.pipelines;
