@@ -13,6 +13,7 @@ final class Speculative implements Speculator {
     private final Deque<Turn> turns = new ArrayDeque<>();
     private Round round;
     private int decoding;
+    private Pace.Choice choice;
     private long draftNanos;
     private long lastEnd;
 
@@ -25,7 +26,8 @@ final class Speculative implements Speculator {
     @Override
     public int proposals(int count) {
         decoding = count;
-        return pace.choose(decoding).tokens();
+        choice = pace.choose(decoding);
+        return choice.tokens();
     }
 
     @Override
@@ -46,7 +48,7 @@ final class Speculative implements Speculator {
 
     @Override
     public void verifying(List<Slice> slices) {
-        turns.add(new Turn(round, decoding, draftNanos, System.nanoTime()));
+        turns.add(new Turn(round, decoding, choice, draftNanos, System.nanoTime()));
     }
 
     @Override
@@ -59,7 +61,7 @@ final class Speculative implements Speculator {
             for (GenerationSequence sequence : turn.round().sequences()) {
                 chosen += sequence.accepted() + 1;
             }
-            pace.measured(turn.decoding(), chosen, turn.draftNanos() + turn.nanos(lastEnd, end));
+            pace.measured(turn.decoding(), turn.choice(), chosen, turn.draftNanos() + turn.nanos(lastEnd, end));
         }
         lastEnd = end;
     }

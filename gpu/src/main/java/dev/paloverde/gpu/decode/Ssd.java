@@ -159,7 +159,7 @@ final class Ssd implements Speculator {
 
     @Override
     public void verifying(List<Slice> slices) {
-        turns.add(new Turn(round, decoding, draftNanos, System.nanoTime()));
+        turns.add(new Turn(round, decoding, choice, draftNanos, System.nanoTime()));
         if (!choice.ahead() || speculation.fanOut() == 0 || round.size() == 0) {
             return;
         }
@@ -200,7 +200,7 @@ final class Ssd implements Speculator {
         counter.count(turn, end);
         if (turn.round().size() == slices.size()) {
             long nanos = turn.nanos(lastEnd, end);
-            pace.measured(turn.decoding(), chosen, turn.draftNanos() + nanos);
+            pace.measured(turn.decoding(), turn.choice(), chosen, turn.draftNanos() + nanos);
             fallback.verified(nanos);
         }
         lastEnd = end;
