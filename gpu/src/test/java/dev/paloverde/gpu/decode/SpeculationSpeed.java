@@ -150,9 +150,9 @@ final class SpeculationSpeed {
         return engines.computeIfAbsent(spec, Engines::acquire);
     }
 
-    /** Enough that every batch size is there for a while. */
+    /** So many that little of a turn is its end, when texts run out. */
     private static int count(int batch) {
-        return Math.max(4, 2 * batch);
+        return Math.max(8, 4 * batch);
     }
 
     private void warm(EngineSpec way, int batch, float temperature) {
