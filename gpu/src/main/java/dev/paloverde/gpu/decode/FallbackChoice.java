@@ -1,5 +1,7 @@
 package dev.paloverde.gpu.decode;
 
+import java.util.Arrays;
+
 /**
  * What to propose to sequences whose outcome was not guessed, when the others of the batch have their proposals: what the
  * drafter says now, for which all wait, or what a lookup finds, for which none does. By measured costs: the drafter's
@@ -9,12 +11,15 @@ final class FallbackChoice {
     private static final double NEW = 0.1;
     /** One in so many choices is the one that seems worse, to know what it costs now. */
     private static final int CHOICES_TO_TRIAL = 48;
+    /** What the drafter takes is the median of so many: recording a step, which happens once, takes many times as long. */
+    private static final int RECENT = 5;
 
     private final Speculation.Fallback fallback;
     private double draftTokens = 3;
     private double lookupTokens = 1.5;
     private double tokensWithout = 3;
-    private double draftNanos;
+    private final long[] recent = new long[RECENT];
+    private int drafts;
     private double verifyNanos;
     private int choices;
 
@@ -35,15 +40,21 @@ final class FallbackChoice {
         }
         double otherTokens = others * tokensWithout;
         boolean better = verifyNanos == 0
-                || draftNanos == 0
+                || drafts < RECENT
                 || (otherTokens + missed * draftTokens) * verifyNanos
-                        > (otherTokens + missed * lookupTokens) * (verifyNanos + draftNanos);
+                        > (otherTokens + missed * lookupTokens) * (verifyNanos + draftNanos());
         return (++choices % CHOICES_TO_TRIAL == 0) != better;
     }
 
     /** Takes down how long the drafter took. */
     void drafted(long nanos) {
-        draftNanos = draftNanos == 0 ? nanos : draftNanos + NEW * (nanos - draftNanos);
+        recent[drafts++ % RECENT] = nanos;
+    }
+
+    private long draftNanos() {
+        long[] sorted = recent.clone();
+        Arrays.sort(sorted);
+        return sorted[RECENT / 2];
     }
 
     /** Takes down how long a step took. */

@@ -189,6 +189,22 @@ class PaceTest {
         }
     }
 
+    /** The first draft of each of two sizes is recorded, which takes thirty times as long. */
+    @Test
+    void theFallbackForgetsWhatHappensOnce() {
+        FallbackChoice choice = new FallbackChoice(SPECULATION.fallback(Speculation.Fallback.MEASURED));
+        int asked = 0;
+        for (int round = 0; round < 100; round++) {
+            boolean draft = choice.draft(1, 0);
+            if (draft) {
+                choice.drafted(asked++ < 2 ? 30_000 : 500);
+            }
+            choice.verified(1000);
+            choice.brought(draft, draft ? 3 : 1);
+        }
+        assertThat(asked).isGreaterThan(90);
+    }
+
     @Test
     void theFallbackIsTheOneThatGivesMoreTokensInASecond() {
         // the drafter takes as long as a step and brings four tokens, a lookup brings two
