@@ -16,7 +16,7 @@ python3 "$here/ssd_pair.py" train --text "$text" --out "$pair" --target-seconds 
 cp "$pair/pair.json" "$out"
 date +%T
 timeout $((speed + 9)) "$@" dev.paloverde.gpu.decode.SpeculationProbe speed "$pair/target" "$pair/draft" cuda "$pair/prompts.json" \
-  cases=${CASES:-1@1,1@0,4@1,16@1,64@1} tokens=${TOKENS:-4,6} multiprocessors=${MULTIPROCESSORS:-0,16} devices=${DEVICES:-} \
+  cases=${CASES:-1@1,1@0,4@1,16@1,64@1} tokens=${TOKENS:-4,6} multiprocessors=${MULTIPROCESSORS:-0,16} devices=${DEVICES:-} fan-out=${FAN_OUT:-3} \
   repeats=${REPEATS:-5} seconds="$speed" >"$out/turns.jsonl" 2>"$out/err.log"
 echo "rc $?"
 date +%T

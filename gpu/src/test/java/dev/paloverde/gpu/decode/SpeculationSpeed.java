@@ -72,16 +72,18 @@ final class SpeculationSpeed {
                                 .pace(Speculation.Pace.ALWAYS),
                         draft));
             }
-            Speculation ahead = Speculation.of(Speculation.Strategy.SSD, Speculation.Drafting.MODEL)
-                    .tokens(tokens)
-                    .fanOut(integers("fan-out")[0], Speculation.Spread.GEOMETRIC)
-                    .pace(Speculation.Pace.ALWAYS);
-            for (int multiprocessors : integers("multiprocessors")) {
-                ssd.add(plain.with(ahead, new DraftSpec(draft, "", multiprocessors)));
-            }
-            for (String own : settings.get("devices").split(",")) {
-                if (!own.isEmpty()) {
-                    ssd.add(plain.with(ahead, new DraftSpec(draft, own, 0)));
+            for (int fanOut : integers("fan-out")) {
+                Speculation ahead = Speculation.of(Speculation.Strategy.SSD, Speculation.Drafting.MODEL)
+                        .tokens(tokens)
+                        .fanOut(fanOut, Speculation.Spread.GEOMETRIC)
+                        .pace(Speculation.Pace.ALWAYS);
+                for (int multiprocessors : integers("multiprocessors")) {
+                    ssd.add(plain.with(ahead, new DraftSpec(draft, "", multiprocessors)));
+                }
+                for (String own : settings.get("devices").split(",")) {
+                    if (!own.isEmpty()) {
+                        ssd.add(plain.with(ahead, new DraftSpec(draft, own, 0)));
+                    }
                 }
             }
         }
