@@ -92,6 +92,12 @@ def ahead(p, hit, miss, t_ahead, t_fallback, batch):
     return (p * hit + (1 - p) * miss) / (all_hit * max(1, t_ahead) + (1 - all_hit) * (1 + t_fallback))
 
 
+def live(turn):
+    """Sequences in a step, on average: a batch is not full while prompts are read and while its last texts end."""
+    alone = turn["generated"] - turn.get("rounds", 0) * turn.get("E", 0)  # tokens of rounds in which nothing was proposed
+    return (turn.get("rounds", 0) + alone) / turn["steps"]
+
+
 def place(turn):
     return turn["draft_device"] or ("own multiprocessors" if turn["multiprocessors"] else "streams")
 
@@ -100,7 +106,7 @@ def evaluate(turns, results):
     groups = collections.defaultdict(list)
     for turn in turns:
         if turn["kind"] == "turn":
-            key = (turn["strategy"], turn["pace"], turn["tokens"], turn["draft_device"], turn["multiprocessors"])
+            key = (turn["strategy"], turn["pace"], turn["tokens"], turn["draft_device"], turn["multiprocessors"], turn["fan_out"])
             groups[turn["temperature"], turn["batch"], key].append(turn)
     for temperature, batch in sorted({k[:2] for k in groups}):
         ways = {k[2]: v for k, v in groups.items() if k[:2] == (temperature, batch)}
@@ -114,6 +120,7 @@ def evaluate(turns, results):
             continue
         middle = lambda k, name: statistics.median(t.get(name, 0) for t in ways[k])
         step = statistics.median(t["seconds"] * 1e6 / t["steps"] for t in ways[plain])
+        full = lambda k: statistics.median(map(live, ways[k])) / statistics.median(map(live, ways[plain]))
         case = dict(batch=batch, temperature=temperature, rule="coupled")
         compare = lambda bench, of, a, b, name, **more: results.add(
             bench, {**case, **of}, statistics.median(speeds[a]), statistics.median(speeds[b]), name, "tokens/s",
@@ -140,15 +147,15 @@ def evaluate(turns, results):
             results.add("ssd-hit-rate", {**case, **of}, measured["hit_rate"], None, None, "share of outcomes", None,
                         accepted_share=measured["accepted_share"], guesses_per_round=measured["guesses_per_round"])
             got = ratio(speeds[key], speeds[plain])[0]
-            law = lambda unit: step / unit * ahead(measured["hit_rate"], measured["E_hit"], measured["E_miss"],
+            law = lambda unit: full(key) * step / unit * ahead(measured["hit_rate"], measured["E_hit"], measured["E_miss"],
                                                    measured["ahead_us"] / unit, measured["draft_us"] / unit, batch)
             said = law(measured["verify_us"])
             results.add("ssd-model-error", {**case, **of}, said, got, "measured", "times autoregressive", said / got,
-                        error=said / got - 1, error_without_contention=law(step) / got - 1)
+                        error=said / got - 1, error_without_contention=law(step) / got - 1, live=full(key))
         got = ratio(speeds[sd], speeds[plain])[0]
-        said = e * step / (middle(sd, "verify_us") + middle(sd, "draft_us"))
+        said = full(sd) * e * step / (middle(sd, "verify_us") + middle(sd, "draft_us"))
         results.add("ssd-model-error", {**case, "K": sd[2], "strategy": "speculative"}, said, got, "measured",
-                    "times autoregressive", said / got, error=said / got - 1)
+                    "times autoregressive", said / got, error=said / got - 1, live=full(sd))
     tails = collections.defaultdict(list)
     for turn in turns:
         if turn["kind"] == "tail":
