@@ -209,20 +209,6 @@ final class EngineRegistry {
     private record Resident(
             BatchingEngine engine, ModelDirectory directory, String fingerprint, String draftFingerprint) {}
 
-    /**
-     * How an engine's threads are shared out. One model computes at a time, or both do: then the smaller one has a
-     * quarter of them.
-     */
-    private record Threads(int target, int draft) {
-        static Threads of(EngineSpec spec) {
-            if (spec.speculation().strategy() != Speculation.Strategy.SSD) {
-                return new Threads(spec.threads(), spec.threads());
-            }
-            int draft = Math.max(1, spec.threads() / 4);
-            return new Threads(Math.max(1, spec.threads() - draft), draft);
-        }
-    }
-
     /** Loads on the engine's thread, so that an interrupted task does not leave half a model. */
     private final class Loading implements Supplier<LoadedModel> {
         private final EngineSpec spec;
@@ -242,8 +228,7 @@ final class EngineRegistry {
             try {
                 Tokenizer tokenizer = directory.tokenizer();
                 int drafters = spec.draft().map(DraftSpec::multiprocessors).orElse(0);
-                kernels = Devices.open(
-                        spec.device(), Threads.of(spec).target(), new DevicePart(DevicePart.Role.MODEL, drafters));
+                kernels = Devices.open(spec.device(), spec.threads(), new DevicePart(DevicePart.Role.MODEL, drafters));
                 requireRoom(directory, kernels, spec.quantization());
                 fingerprint = directory.fingerprint();
                 LanguageModel model = directory.load(kernels, spec.quantization());
@@ -269,7 +254,7 @@ final class EngineRegistry {
                 requireSameTokens(draft);
                 Kernels kernels = Devices.open(
                         drafting.device().isEmpty() ? spec.device() : drafting.device(),
-                        Threads.of(spec).draft(),
+                        spec.threads(),
                         new DevicePart(DevicePart.Role.DRAFT, drafting.multiprocessors()));
                 try {
                     requireSameBits(beside, kernels);

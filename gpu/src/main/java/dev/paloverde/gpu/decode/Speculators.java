@@ -87,7 +87,9 @@ final class Speculators {
     private Ssd ssd(int pages) {
         int scratch = scratchPages(pages);
         DraftModel model = new DraftModel(loaded.draft(), options.pageTokens(), pages + scratch, options.stepTokens());
-        return new Ssd(model, new ScratchPages(pages, scratch, options.pageTokens()), speculation);
+        SharedThreads threads =
+                new SharedThreads(loaded.kernels(), loaded.draft().kernels());
+        return new Ssd(model, new ScratchPages(pages, scratch, options.pageTokens()), threads, speculation);
     }
 
     /** Half as many as the engine has, but enough for all branches of one sequence and no more than for those of all. */

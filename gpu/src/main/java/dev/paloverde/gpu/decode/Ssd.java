@@ -24,6 +24,7 @@ final class Ssd implements Speculator {
     private final ModelDrafter drafter;
     private final Drafter lookup = new LookupDrafter();
     private final ScratchPages scratch;
+    private final SharedThreads threads;
     private final Speculation speculation;
     private final Pace pace;
     private final FallbackChoice fallback;
@@ -42,10 +43,11 @@ final class Ssd implements Speculator {
     private Future<?> running;
 
     /** @param scratch pages of the model's cache behind those of the engine */
-    Ssd(DraftModel model, ScratchPages scratch, Speculation speculation) {
+    Ssd(DraftModel model, ScratchPages scratch, SharedThreads threads, Speculation speculation) {
         this.model = model;
         this.drafter = new ModelDrafter(model, speculation);
         this.scratch = scratch;
+        this.threads = threads;
         this.speculation = speculation;
         this.pace = Pace.of(speculation);
         this.fallback = new FallbackChoice(speculation);
@@ -152,6 +154,7 @@ final class Ssd implements Speculator {
         if (interrupted) {
             Thread.currentThread().interrupt();
         }
+        threads.alone();
         drafted.observe(statistics);
         counter.ahead(drafted.begin(), drafted.end(), drafted.guesses());
         return drafted;
@@ -172,6 +175,7 @@ final class Ssd implements Speculator {
         }
         if (!next.isEmpty()) {
             ahead = next;
+            threads.together();
             running = thread.submit(next::run);
         }
     }

@@ -547,6 +547,16 @@ public final class CpuKernels extends Kernels {
         pages.copyPage(from, to, tokens);
     }
 
+    @Override
+    public int threads() {
+        return workers.count();
+    }
+
+    @Override
+    public void limitThreads(int most) {
+        workers.limit(most);
+    }
+
     /** Runs one task per row, in blocks worth a thread's while. */
     private void forRows(int rows, long operationsPerRow, Workers.Task task) {
         int rowsAtATime = (int) Math.max(1, Math.min(rows, WORTH_SHARING / 4 / Math.max(1, operationsPerRow)));

@@ -135,6 +135,18 @@ public abstract class Kernels implements AutoCloseable {
         return 256;
     }
 
+    /** {@return how many CPU threads there are to compute with, the caller's included; 1 where another device computes} */
+    public int threads() {
+        return 1;
+    }
+
+    /**
+     * Leaves CPU threads to others that compute at the same time. Changes no bit.
+     *
+     * @param most how many to compute with from the next operation on, the caller's included
+     */
+    public void limitThreads(int most) {}
+
     /** {@return how tokens are ranked on the device; empty where all logits come to the host for that} */
     public Optional<TokenRanker> ranker() {
         return Optional.empty();

@@ -23,14 +23,17 @@ final class Workers implements AutoCloseable {
 
     private final Scratch callers = new Scratch();
     private final Thread[] threads;
-    private volatile Run current = new Run(0, (index, scratch) -> {});
+    private volatile Run current = new Run(0, (index, scratch) -> {}, 0);
+    private int most;
     private volatile boolean closed;
 
     Workers(int count) {
         threads = new Thread[count - 1];
+        most = count;
         int crew = CREWS.incrementAndGet();
         for (int i = 0; i < threads.length; i++) {
-            threads[i] = new Thread(this::work, "paloverde-cpu-" + crew + "-" + (i + 1));
+            int number = i;
+            threads[i] = new Thread(() -> work(number), "paloverde-cpu-" + crew + "-" + (i + 1));
             threads[i].setDaemon(true);
             threads[i].start();
         }
@@ -39,6 +42,11 @@ final class Workers implements AutoCloseable {
     /** {@return how many threads share the tasks, the caller's included} */
     int count() {
         return threads.length + 1;
+    }
+
+    /** Lets tasks be shared by no more than so many threads from now on, the caller's included. */
+    void limit(int count) {
+        most = Math.max(1, Math.min(count, count()));
     }
 
     /** {@return how many threads of its own are running} */
@@ -53,29 +61,32 @@ final class Workers implements AutoCloseable {
 
     /** Runs tasks 0 to {@code tasks - 1}; returns when all are done, and throws what the first that failed threw. */
     void run(int tasks, Task task) {
-        if (threads.length == 0 || tasks <= 1) {
+        int helpers = Math.min(most, tasks) - 1;
+        if (helpers <= 0) {
             for (int i = 0; i < tasks; i++) {
                 task.run(i, callers);
             }
             return;
         }
-        Run run = new Run(tasks, task);
+        Run run = new Run(tasks, task, most - 1);
         current = run;
-        for (int i = 0; i < Math.min(threads.length, tasks - 1); i++) {
+        for (int i = 0; i < helpers; i++) {
             LockSupport.unpark(threads[i]);
         }
         run.help(callers);
         run.await();
     }
 
-    private void work() {
+    private void work(int number) {
         Scratch scratch = new Scratch();
         Run last = null;
         int looks = 0;
         while (!closed) {
             Run run = current;
             if (run != last) {
-                run.help(scratch);
+                if (number < run.helpers) {
+                    run.help(scratch);
+                }
                 last = run;
                 looks = 0;
             } else if (++looks < LOOKS_BEFORE_SLEEP) {
@@ -112,13 +123,15 @@ final class Workers implements AutoCloseable {
     private static final class Run {
         private final int tasks;
         private final Task task;
+        private final int helpers;
         private final AtomicInteger next = new AtomicInteger();
         private final AtomicInteger done = new AtomicInteger();
         private final AtomicReference<Throwable> failure = new AtomicReference<>();
 
-        Run(int tasks, Task task) {
+        Run(int tasks, Task task, int helpers) {
             this.tasks = tasks;
             this.task = task;
+            this.helpers = helpers;
         }
 
         void help(Scratch scratch) {

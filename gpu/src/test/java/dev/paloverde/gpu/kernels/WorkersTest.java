@@ -45,6 +45,23 @@ class WorkersTest {
     }
 
     @Example
+    void noMoreThreadsHelpThanAreAllowed() {
+        try (Workers workers = new Workers(4)) {
+            for (int most : new int[] {2, 1, 4, 3, 9, 0}) {
+                workers.limit(most);
+                Set<Thread> seen = ConcurrentHashMap.newKeySet();
+                for (int run = 0; run < 30; run++) {
+                    workers.run(16, (index, scratch) -> {
+                        seen.add(Thread.currentThread());
+                        LockSupport.parkNanos(50_000);
+                    });
+                }
+                assertThat(seen).as("limit %d", most).hasSize(Math.max(1, Math.min(most, 4)));
+            }
+        }
+    }
+
+    @Example
     void leavesNoThreadBehind() {
         Workers workers = new Workers(3);
         assertThat(workers.alive()).isEqualTo(2);
