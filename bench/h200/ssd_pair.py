@@ -3,12 +3,16 @@
 
     ssd_pair.py train --text DIR --out DIR [--target-seconds 60] [--draft-seconds 20]
     ssd_pair.py shape --out DIR --agreement-scale 0.02
+    ssd_pair.py nest --out DIR --overlap 0.8
 
 train   A byte-level BPE of 16,384 tokens, a Llama of 32 layers of 1,024 (373 M parameters) trained on the text for so long,
         and a draft model of 2 layers of 512 (14 M) that is then taught the target's distributions. Every twentieth
         document is kept out of both; its beginning is a prompt.
 shape   Random weights: the target is the draft model with more layers behind its own, whose outputs are scaled. The
         smaller the scale, the oftener the two agree.
+nest    The same with the shapes of Llama-3.1-8B and Llama-3.2-1B, heads untied: the first sixteen layers of the target
+        compute in half of its numbers what the draft model computes, the other sixteen disturb it, by as much as makes the
+        two laws overlap by about so much.
 DIR gets target/, draft/, prompts.json (lists of token ids) and pair.json (what was trained, and how well).
 """
 import argparse
@@ -195,9 +199,93 @@ def shape(arguments):
               agreement_scale=arguments.agreement_scale))
 
 
+DRAFT_1B = dict(hidden_size=2048, intermediate_size=8192, num_hidden_layers=16, num_attention_heads=32,
+                num_key_value_heads=8, head_dim=64)
+TARGET_8B = dict(hidden_size=4096, intermediate_size=14336, num_hidden_layers=32, num_attention_heads=32,
+                 num_key_value_heads=8, head_dim=128)
+
+
+def nested(shapes, vocabulary):
+    """A pair of random weights, the second model inside the first: see --help."""
+    wide, narrow = shapes
+    target, draft = (model_of(shape, vocabulary, tied=False) for shape in shapes)
+    width, inner = narrow["hidden_size"], narrow["intermediate_size"]
+    with torch.no_grad():
+        for model in (target, draft):
+            for name, parameter in model.named_parameters():
+                if parameter.dim() == 2:
+                    parameter.normal_(0, parameter.shape[1] ** -0.5 * (3 if "lm_head" in name else 1))
+            model.get_input_embeddings().weight.normal_(0, 1)
+
+        # pairs that turn together are (i, i + 32) of 64 and (i, i + 64) of 128; the frequency of i there is that of 2i here
+        half, head = narrow["head_dim"] // 2, wide["head_dim"]
+        turned = torch.cat([torch.arange(half) * 2, torch.arange(half) * 2 + head // 2]).to(target.device)
+
+        def heads(theirs, ours, places, factor):
+            ours.zero_()
+            count = theirs.shape[0] // narrow["head_dim"]
+            ours.view(count, head, -1)[:, places, :width] = theirs.view(count, narrow["head_dim"], -1) * factor
+        straight = torch.arange(narrow["head_dim"], device=target.device)
+        target.get_input_embeddings().weight.zero_()[:, :width] = draft.get_input_embeddings().weight
+        target.lm_head.weight.zero_()[:, :width] = draft.lm_head.weight
+        for ours, theirs in zip(target.model.layers, draft.model.layers):
+            # the numbers beside the nested ones are nought, so that the norm is greater by the root of two
+            ours.input_layernorm.weight.fill_(2 ** -0.5)
+            ours.post_attention_layernorm.weight.fill_(2 ** -0.5)
+            heads(theirs.self_attn.q_proj.weight, ours.self_attn.q_proj.weight, turned, 2 ** 0.5)
+            heads(theirs.self_attn.k_proj.weight, ours.self_attn.k_proj.weight, turned, 1)
+            heads(theirs.self_attn.v_proj.weight, ours.self_attn.v_proj.weight, straight, 1)
+            count = wide["num_attention_heads"]
+            ours.self_attn.o_proj.weight.zero_().view(-1, count, head)[:width, :, :narrow["head_dim"]] = (
+                theirs.self_attn.o_proj.weight.view(-1, count, narrow["head_dim"]))
+            ours.mlp.gate_proj.weight[:inner, :width] = theirs.mlp.gate_proj.weight
+            ours.mlp.up_proj.weight[:inner, :width] = theirs.mlp.up_proj.weight
+            ours.mlp.down_proj.weight.zero_()[:width, :inner] = theirs.mlp.down_proj.weight
+        target.model.norm.weight.fill_(2 ** -0.5)
+    return target.eval(), draft.eval()
+
+
+def disturb(target, first, factor):
+    with torch.no_grad():
+        for layer in target.model.layers[first:]:
+            layer.self_attn.o_proj.weight.mul_(factor)
+            layer.mlp.down_proj.weight.mul_(factor)
+
+
+def nest(arguments):
+    torch.manual_seed(0)
+    torch.set_default_dtype(torch.bfloat16)
+    generator = random.Random(0)
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    shapes, vocabulary = (TARGET_8B, DRAFT_1B), 128256
+    if arguments.tiny:
+        shapes, vocabulary = (dict(TARGET_8B, hidden_size=512, intermediate_size=1024, num_hidden_layers=4),
+                              dict(DRAFT_1B, hidden_size=256, intermediate_size=512, num_hidden_layers=2)), 2048
+    with torch.device(device):
+        target, draft = nested(shapes, vocabulary)
+    prompts = [[generator.randrange(2, vocabulary) for _ in range(PROMPT)] for _ in range(256)]
+    some = torch.tensor(prompts[:32], device=device)
+    first, scale, found = shapes[1]["num_hidden_layers"], 1.0, []
+    with torch.no_grad():
+        q = draft(some, use_cache=False).logits.float().softmax(-1)
+        for step in (0, 0.01, 0.02, 0.03, 0.045, 0.06, 0.08, 0.1, 0.13, 0.17, 0.22, 0.3):
+            disturb(target, first, max(step, 1e-6) / scale)
+            scale = max(step, 1e-6)
+            p = target(some, use_cache=False).logits.float().softmax(-1)
+            found.append((scale, torch.minimum(p, q).sum(-1).mean().item(),
+                          (p.argmax(-1) == q.argmax(-1)).float().mean().item()))
+            if found[-1][1] < arguments.overlap:
+                break
+    print("scale, overlap, same argmax:", found, flush=True)
+    tokenizer = Tokenizer(models.BPE(vocab={f"<{i}>": i for i in range(vocabulary)}, merges=[]))
+    save(arguments.out, target, draft, tokenizer, prompts,
+         dict(target_parameters=parameters(target), draft_parameters=parameters(draft), vocabulary=vocabulary,
+              disturbance=found[-1][0], overlap=found[-1][1], same_argmax=found[-1][2], undisturbed_overlap=found[0][1]))
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=("train", "shape"))
+    parser.add_argument("what", choices=("train", "shape", "nest"))
     parser.add_argument("--text")
     parser.add_argument("--out", required=True)
     parser.add_argument("--vocabulary", type=int, default=16384)
@@ -207,9 +295,10 @@ def main():
     parser.add_argument("--layers", type=int, default=32)
     parser.add_argument("--draft-layers", type=int, default=2)
     parser.add_argument("--agreement-scale", type=float, default=0.02)
+    parser.add_argument("--overlap", type=float, default=0.8)
     parser.add_argument("--tiny", action="store_true", help="small shapes, to try this program")
     arguments = parser.parse_args()
-    {"train": train, "shape": shape}[arguments.what](arguments)
+    {"train": train, "shape": shape, "nest": nest}[arguments.what](arguments)
 
 
 if __name__ == "__main__":
