@@ -23,6 +23,7 @@ cp "$pair/pair.json" "$out"
 date +%T
 timeout $((speed + 9)) "$@" dev.paloverde.gpu.decode.SpeculationProbe speed "$pair/target" "$pair/draft" cuda "$pair/prompts.json" \
   cases=${CASES:-1@1,1@0,4@1,16@1,64@1} tokens=${TOKENS:-4,6} multiprocessors=${MULTIPROCESSORS:-0,16} devices=${DEVICES:-} fan-out=${FAN_OUT:-3} \
+  drafters=${DRAFTERS:-MODEL,BOTH} paces=${PACES:-ALWAYS,MEASURED} \
   repeats=${REPEATS:-5} output=${OUTPUT:-128} seconds="$speed" >"$out/turns.jsonl" 2>"$out/err.log"
 echo "rc $?"
 date +%T

@@ -31,9 +31,10 @@ final class SpeculationSpeed {
             "multiprocessors", "0,16",
             "devices", "",
             "fan-out", "3",
+            "drafters", "MODEL,BOTH",
+            "paces", "ALWAYS,MEASURED",
             "output", "128",
-            "repeats", "5",
-            "seconds", "3600"));
+            "repeats", "5"));
     private final String device;
     private final Path target;
     private final Path draft;
@@ -48,6 +49,7 @@ final class SpeculationSpeed {
         this.draft = Path.of(arguments[2]);
         this.device = arguments[3];
         this.prompts = prompts;
+        settings.put("seconds", "3600");
         for (String setting : Arrays.asList(arguments).subList(5, arguments.length)) {
             settings.put(setting.substring(0, setting.indexOf('=')), setting.substring(setting.indexOf('=') + 1));
         }
@@ -65,9 +67,9 @@ final class SpeculationSpeed {
         List<EngineSpec> speculative = new ArrayList<>();
         List<EngineSpec> ssd = new ArrayList<>();
         for (int tokens : integers("tokens")) {
-            for (Speculation.Drafting drafter : List.of(Speculation.Drafting.MODEL, Speculation.Drafting.BOTH)) {
+            for (String drafter : settings.get("drafters").split(",")) {
                 speculative.add(plain.with(
-                        Speculation.of(Speculation.Strategy.SPECULATIVE, drafter)
+                        Speculation.of(Speculation.Strategy.SPECULATIVE, Speculation.Drafting.valueOf(drafter))
                                 .tokens(tokens)
                                 .pace(Speculation.Pace.ALWAYS),
                         draft));
@@ -88,10 +90,13 @@ final class SpeculationSpeed {
             }
         }
         EngineSpec middle = ssd.get(ssd.size() / 2);
-        EngineSpec paced = middle.with(
-                middle.speculation().pace(Speculation.Pace.MEASURED),
-                middle.draft().orElseThrow());
-        List<EngineSpec> all = new ArrayList<>(List.of(plain, paced));
+        List<EngineSpec> paced = settings.get("paces").contains("MEASURED")
+                ? List.of(middle.with(
+                        middle.speculation().pace(Speculation.Pace.MEASURED),
+                        middle.draft().orElseThrow()))
+                : List.of();
+        List<EngineSpec> all = new ArrayList<>(List.of(plain));
+        all.addAll(paced);
         all.addAll(speculative);
         all.addAll(ssd);
         // each on a thread of its own
@@ -109,12 +114,12 @@ final class SpeculationSpeed {
                 continue;
             }
             warm(plain, batch, temperature);
-            warm(paced, batch, temperature);
+            paced.forEach(way -> warm(way, batch, temperature));
             List<EngineSpec> turns = new ArrayList<>(List.of(plain, fastest(speculative, batch, temperature)));
             for (List<EngineSpec> alike : byPlace(ssd)) {
                 turns.add(fastest(alike, batch, temperature));
             }
-            turns.add(paced);
+            turns.addAll(paced);
             for (int repeat = 0; repeat < integers("repeats")[0]; repeat++) {
                 for (EngineSpec way : turns) {
                     turn("turn", way, batch, temperature, lengths(count(batch)));
@@ -122,7 +127,9 @@ final class SpeculationSpeed {
             }
             System.out.printf(Locale.ROOT, "# %s done after %.1f s%n", each, seconds(began));
         }
-        tail(paced, middle);
+        if (!paced.isEmpty()) {
+            tail(paced.get(0), middle);
+        }
         System.out.printf(Locale.ROOT, "# all done after %.1f s%n", seconds(began));
         engines.values().forEach(SharedEngine::close);
         return true;
