@@ -58,10 +58,11 @@ class Results:
                                      capture_output=True, text=True).stdout.strip().splitlines()[0]
         self.commit = os.environ.get("COMMIT", "")
 
-    def add(self, bench, case, ours, peer, peer_name, unit, ratio, error=None):
+    def add(self, bench, case, ours, peer, peer_name, unit, ratio, error=None, **more):
         row = dict(bench=bench, case=case, ours=ours, peer=peer, peer_name=peer_name, unit=unit, ratio=ratio)
         if error is not None:
             row["error"] = error
+        row.update(more)
         row.update(device=self.device, driver=self.driver, commit=self.commit,
                    date=datetime.date.today().isoformat())
         print(json.dumps(row), flush=True)

@@ -7,7 +7,8 @@ PART    score      texts of some 500 tokens, scored by the 1B shape of engine.py
         generate   prompts of some 100 tokens, continued by 128
         kill       the sample model, sampling; killed with SIGKILL, run again, and compared with a job that was left alone
 Writes OUT/spark-vs-engine.jsonl and OUT/job-kill.jsonl. `ours` is the job's tokens a second while it computes (the JVM's start
-and planning left out, loading the model included), `peer` the engine's alone, in the same run, once its steps are recorded.
+and planning left out, loading the model included), `peer` the engine's alone, in the same run, once its steps are recorded;
+`peer_cold` counts what a job does too: loading the model, splitting texts into tokens, recording the steps.
 `gpu_busy` is the mean of what nvidia-smi says of the GPU's use, every tenth of a second while the job computes.
 """
 import argparse
@@ -91,7 +92,7 @@ class Jobs:
 def beside_engine(jobs, results, how, rows, characters, tokens, options):
     folder = engine.big("1b")
     file = write_rows(engine.WORK / f"{how}.jsonl", rows, characters, 1)
-    alone = engine.probe(jobs.probe, "texts", folder, "cuda", file, how, tokens)[-1]
+    cold, alone = engine.probe(jobs.probe, "texts", folder, "cuda", file, how, tokens)
     output = engine.WORK / f"{how}-out"
     shutil.rmtree(output, ignore_errors=True)
     manifest, busy = jobs.run(how, "--model", folder, "--device", "cuda", "--input", file, "--output", output, *options)
@@ -99,9 +100,10 @@ def beside_engine(jobs, results, how, rows, characters, tokens, options):
     seconds = manifest["seconds"]["computing"]
     count = found["tokens_out"] if how == "generate" else found["tokens_in"]
     whole = alone["tokens_out"] if how == "generate" else alone["tokens_in"]
-    ours, peer = count / seconds, whole / alone["seconds"]
+    ours, peer, peer_cold = count / seconds, whole / alone["seconds"], whole / cold["since_begin"]
     case = dict(job=how, shape="1b", rows=rows, tokens_in=found["tokens_in"], tokens_out=found["tokens_out"], tasks=8)
-    results.add("spark-vs-engine", case, ours, peer, "the engine alone on the same rows", "tokens/s", ours / peer)
+    results.add("spark-vs-engine", case, ours, peer, "the engine alone on the same rows", "tokens/s", ours / peer,
+                peer_cold=peer_cold, ratio_cold=ours / peer_cold)
     print(json.dumps(dict(gpu_busy=busy, engine_share=manifest.get("engine_share"), seconds=manifest["seconds"],
                           results=found, alone=alone)), flush=True)
 

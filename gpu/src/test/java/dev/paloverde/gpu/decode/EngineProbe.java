@@ -336,6 +336,7 @@ public final class EngineProbe {
         for (String line : Files.readAllLines(file)) {
             texts.add(JSON.readTree(line).get("text").textValue());
         }
+        long began = System.nanoTime();
         try (SharedEngine shared = Engines.acquire(spec(folder, device, 8, EngineOptions.defaults()))) {
             List<int[]> rows = texts.stream()
                     .map(text -> shared.directory().tokenizer().encode(text))
@@ -351,12 +352,14 @@ public final class EngineProbe {
                 EngineMetrics after = shared.engine().metrics();
                 System.out.printf(
                         Locale.ROOT,
-                        "{\"rows\":%d,\"tokens_in\":%d,\"tokens_out\":%d,\"seconds\":%.4f,\"step_seconds\":%.4f}%n",
+                        "{\"rows\":%d,\"tokens_in\":%d,\"tokens_out\":%d,\"seconds\":%.4f,\"step_seconds\":%.4f,"
+                                + "\"since_begin\":%.4f}%n",
                         rows.size(),
                         rows.stream().mapToInt(tokens -> tokens.length).sum(),
                         after.decodeTokens() - before.decodeTokens(),
                         seconds,
-                        (after.stepNanos() - before.stepNanos()) / 1e9);
+                        (after.stepNanos() - before.stepNanos()) / 1e9,
+                        (System.nanoTime() - began) / 1e9);
             }
         }
         return true;
