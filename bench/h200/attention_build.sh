@@ -26,7 +26,7 @@ for family in attention_forward attention_forward_softcap attention_forward_sink
     done
 done
 grep -v '^#' "$here/attention_builds.txt" | while read -r label check shape; do
-    printf '#define ATTENTION_VARIANT %s\n#include "attention_forward.cuh"\n' "$shape" > "$label.cu"
+    printf '#include "attention_forward.cuh"\nATTENTION_FORWARD(attention_forward, %s)\n' "$shape" > "$label.cu"
     compile "$label.cubin" -cubin "$label.cu"
     d=$(echo "$shape" | cut -d, -f2)
     dv=$(echo "$shape" | cut -d, -f3)

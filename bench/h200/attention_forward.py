@@ -63,13 +63,13 @@ def variants(base, d):
 ABLATION = {
     96: variants("d96_r192_k96", "d96"),
     192: variants("d192x128_r128_k112", "d192x128"),
-    256: variants("d256_r128_k80", "d256") + [("softcap", "tanh unit", "d256_softcap_unit")],
+    256: variants("d256_r128_k80", "d256") + [("softcap", "on, tanh by exponentials", "d256_softcap_exact")],
     128: [("lazy rescale", "on", "d128_r128_k128"), ("lazy rescale", "off", "d128_no_lazy"),
           ("emulated sixteenths", 2, "d128_emulated_2"), ("emulated sixteenths", 4, "d128_emulated_4"),
           ("emulated sixteenths", 8, "d128_emulated_8"), ("ping-pong", "off", "d128_no_turns"),
           ("turn handed over after products", 0, "d128_turn_0"), ("parts", 1, "d128_parts_1"),
           ("rows x keys", "128x160", "d128_r128_k160"), ("rows x keys", "192x80", "d128_r192_k80"),
-          ("softcap", "on", "softcap_d128_r128_k128"), ("softcap", "tanh unit", "d128_softcap_unit"),
+          ("softcap", "on", "softcap_d128_r128_k128"), ("softcap", "on, tanh by exponentials", "d128_softcap_exact"),
           ("sinks", "on", "sinks_d128_r128_k128")],
     64: [("lazy rescale", "on", "d64_r256_k64"), ("lazy rescale", "off", "d64_no_lazy"),
          ("emulated sixteenths", 2, "d64_emulated_2"), ("emulated sixteenths", 4, "d64_emulated_4"),
@@ -77,7 +77,7 @@ ABLATION = {
          ("turn handed over after products", 0, "d64_turn_0"), ("parts", 2, "d64_parts_2"),
          ("rows x keys", "192x128", "d64_r192_k128"), ("rows x keys", "192x112", "d64_r192_k112"),
          ("rows x keys", "128x128", "d64_r128_k128"), ("softcap", "on", "softcap_d64_r256_k64"),
-         ("softcap", "tanh unit", "d64_softcap_unit"), ("sinks", "on", "sinks_d64_r256_k64")],
+         ("softcap", "on, tanh by exponentials", "d64_softcap_exact"), ("sinks", "on", "sinks_d64_r256_k64")],
 }
 
 Build = collections.namedtuple("Build", "label image kernel d dv dtype check extra")

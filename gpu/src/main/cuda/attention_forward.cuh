@@ -17,7 +17,8 @@
 // scores are capped and those whose sums have a sink: what they need is not in the plain ones.
 #pragma once
 
-#include "attention.cuh"
+#include "attention_forward_arithmetic.cuh"
+#include "attention_forward_work.cuh"
 #include "hopper.cuh"
 #include "wgmma.cuh"
 
@@ -28,9 +29,10 @@ namespace attention {
 // What a kernel does beyond softmax(scale Q K^T) V.
 enum class Extra {
     kNone,
-    kSoftcap,      // scores are softcap * tanh(scale Q K^T / softcap), as in Gemma 2 (arXiv 2408.00118, section 2)
-    kSoftcapUnit,  // the same with the tanh of the special-function unit, whose relative error is 2^-11
-    kSinks,        // exp(sinks[head]) is added to every row's sum, as in gpt-oss (arXiv 2508.10925, section 2.2)
+    kSoftcap,       // scores are softcap * tanh(scale Q K^T / softcap), as in Gemma 2 (arXiv 2408.00118, section 2), by the
+                    // tanh of the special-function unit, whose relative error is 2^-11
+    kSoftcapExact,  // the same by an exponential and a reciprocal: twice the work for that unit; for measurements
+    kSinks,         // exp(sinks[head]) is added to every row's sum, as in gpt-oss (arXiv 2508.10925, section 2.2)
 };
 
 // Compile-time shape of a kernel.
@@ -41,7 +43,8 @@ struct Shape {
     static constexpr int kHeadQk = kHeadQk_;
     static constexpr int kHeadV = kHeadV_;
     static constexpr int kRowGroups = kRowGroups_;            // consumer warpgroups, 64 rows each
-    static constexpr int kRows = 64 * kRowGroups;
+    static constexpr int kGroupRows = 64;
+    static constexpr int kRows = kGroupRows * kRowGroups;
     static constexpr int kBlockKeys = kBlockKeys_;
     static constexpr int kQuerySlots = kQuerySlots_;          // 1 or 2
     static constexpr int kKeySlots = kKeySlots_;              // slots of the ring that keys and values share
@@ -52,7 +55,6 @@ struct Shape {
     static constexpr int kParts = kParts_;  // 1: scores are scaled and watched at once; 2: half of them under the
                                             // exponentials of the other half
     static constexpr Extra kExtra = kExtra_;
-    static constexpr bool kCapped = kExtra == Extra::kSoftcap || kExtra == Extra::kSoftcapUnit;
     static constexpr int kThreads = 128 * (1 + kRowGroups);
     static constexpr int kPanelsQk = (kHeadQk + 63) / 64;
     static constexpr int kPanelsV = (kHeadV + 63) / 64;
@@ -80,62 +82,8 @@ struct Shape {
     static constexpr bool kLateStore = kBlockKeys / 2 + kBlockKeys / 4 + kHeadV / 2 + 36 <= kConsumerRegisters;
     static_assert(kHandOver <= kBlockKeys / 16, "the turn is handed over within the step");
     static_assert(kBlockKeys % 16 == 0 && kSlotBytes % 1024 == 0, "tiles keep the swizzle's 1024-byte grid");
+    static_assert(kTiles + kTileSlots * sizeof(Tile) <= kScratch, "between the barriers and the scratch word");
     static_assert(kSharedBytes <= 232448, "a block has 227 KiB of shared memory");
-};
-
-// What the producer tells the consumers about a tile.
-struct alignas(16) Tile {
-    int32_t sequence;  // -1: no more work
-    int32_t head;
-    int32_t kv_head;
-    int32_t row;       // first query row of the tile in its sequence
-    int32_t length_q;
-    int32_t length_k;
-    int32_t start_q;   // first query token of the sequence (0 without starts_q)
-    int32_t first_block;
-    int32_t last_block;  // blocks of keys last_block..first_block, taken downwards; -1..-1, all zeros, when none is seen
-    int4 groups[4];      // for each 64 rows: last and first block that any of them sees (first > last: none);
-                         // blocks [z, w) are seen whole by all of them
-};
-constexpr int kTileSlots = 4;
-static_assert(kTileSlots * sizeof(Tile) <= 496, "between the barriers and the scratch word");
-
-struct Interval {
-    int32_t first;
-    int32_t end;
-};
-
-// The keys that query `row` of the tile's sequence may see.
-__device__ __forceinline__ Interval visible(const Arguments& a, const Tile& tile, int row) {
-    row = min(row, tile.length_q - 1);
-    if (a.visible != nullptr) {
-        const int64_t start = a.starts_q != nullptr ? tile.start_q : static_cast<int64_t>(tile.sequence) * a.tokens_q;
-        const int2 interval = __ldg(a.visible + start + row);
-        return {max(interval.x, 0), min(interval.y, tile.length_k)};
-    }
-    const int key = row + tile.length_k - tile.length_q;
-    return {max(key - a.window_left, 0), min(key + a.window_right + 1, tile.length_k)};
-}
-
-extern __shared__ __align__(1024) char shared[];
-
-__device__ __forceinline__ uint32_t shared_offset(int offset) { return shared_address(shared) + offset; }
-
-__device__ __forceinline__ Tile* tile_record(int offset, uint32_t number) {
-    return reinterpret_cast<Tile*>(shared + offset) + number % kTileSlots;
-}
-
-// A position in a ring of slots, with the parity of the current turn.
-template <int kSlots>
-struct Ring {
-    uint32_t slot = 0;
-    uint32_t turn = 0;
-    __device__ __forceinline__ void advance() {
-        if (++slot == kSlots) {
-            slot = 0;
-            turn ^= 1;
-        }
-    }
 };
 
 // ---------------------------------------------------------------------------------------------------------------------
@@ -145,80 +93,8 @@ struct Ring {
 template <typename S>
 struct Producer {
     const Arguments& a;
-
     Ring<S::kKeySlots> key_ring;
-    int sequence = 0;        // where the walk through the sequences stands
-    int tiles_before = 0;    // tiles of the sequences already passed
-
-    // Finds tile number `index` in the order of work and writes its record; false when there is none. The record, not
-    // registers, carries what one step tells the next: the producer has few of them.
-    __device__ __forceinline__ bool find(int index, Tile& tile) {
-        int row_blocks;
-        int heads;
-        if (a.starts_q == nullptr) {
-            row_blocks = (a.tokens_q + S::kRows - 1) / S::kRows;
-            heads = a.batch * a.heads;
-            if (index >= row_blocks * heads) return false;
-            tile.length_q = a.tokens_q;
-            tile.start_q = 0;
-        } else {
-            while (true) {
-                if (sequence >= a.batch) return false;
-                const int start = __ldg(a.starts_q + sequence);
-                const int length = __ldg(a.starts_q + sequence + 1) - start;
-                tile.start_q = start;
-                tile.length_q = length;
-                row_blocks = (length + S::kRows - 1) / S::kRows;
-                const int here = row_blocks * a.heads;
-                if (index < tiles_before + here) break;
-                tiles_before += here;
-                sequence++;
-            }
-            heads = a.heads;
-            index -= tiles_before;
-        }
-        const int section = index / (a.section * row_blocks);
-        index -= section * a.section * row_blocks;
-        const int width = min(a.section, heads - section * a.section);
-        int row_block = index / width;
-        int head = section * a.section + index - row_block * width;
-        if (a.longest_first) row_block = row_blocks - 1 - row_block;
-        tile.row = row_block * S::kRows;
-        settle();
-        int owner = sequence;
-        if (a.starts_q == nullptr) {
-            owner = head / a.heads;
-            head -= owner * a.heads;
-        }
-        tile.sequence = owner;
-        tile.head = head;
-        tile.kv_head = head / (a.heads / a.kv_heads);
-        tile.length_k = a.starts_k == nullptr ? a.tokens_k : __ldg(a.starts_k + owner + 1) - __ldg(a.starts_k + owner);
-        settle();
-        const int first_key = visible(a, tile, tile.row).first;
-        settle();
-        const int end_key = visible(a, tile, tile.row + S::kRows - 1).end;
-        const bool any = end_key > first_key;
-        tile.first_block = any ? first_key / S::kBlockKeys : -1;
-        tile.last_block = any ? (end_key - 1) / S::kBlockKeys : -1;
-#pragma unroll 1
-        for (int group = 0; group < S::kRowGroups; group++) {
-            int4& blocks = tile.groups[group];
-            settle();
-            const int top = tile.row + 64 * group;
-            Interval keys = visible(a, tile, top);
-            const bool inside = top < tile.length_q;
-            blocks.y = max(keys.first / S::kBlockKeys, tile.first_block);
-            blocks.w = max(keys.end, 0) / S::kBlockKeys;
-            settle();
-            keys = visible(a, tile, tile.row + 64 * group + 63);
-            blocks.x = inside ? min((keys.end + S::kBlockKeys - 1) / S::kBlockKeys - 1, tile.last_block) : -2;
-            blocks.z = (keys.first + S::kBlockKeys - 1) / S::kBlockKeys;
-        }
-        return true;
-    }
-
-    static __device__ __forceinline__ void settle() { asm volatile("" ::: "memory"); }
+    Finder<S> finder;
 
     // Tensor 1: keys, 2: values.
     __device__ __forceinline__ void load(int tensor, uint32_t tile_number, int block) {
@@ -248,7 +124,7 @@ struct Producer {
             const uint32_t full = shared_offset(S::kQueryFull) + 8 * query_ring.slot;
             barrier_wait(shared_offset(S::kQueryEmpty) + 8 * query_ring.slot, query_ring.turn ^ 1);
             Tile& tile = *tile_record(S::kTiles, number);
-            if (!find(index, tile)) {
+            if (!finder.find(index, tile)) {
                 tile.sequence = -1;
                 barrier_arrive(full);
                 break;
@@ -287,43 +163,6 @@ struct Producer {
 // ---------------------------------------------------------------------------------------------------------------------
 // Consumers
 // ---------------------------------------------------------------------------------------------------------------------
-
-__device__ __forceinline__ float exp2_unit(float x) {
-    float y;
-    asm("ex2.approx.ftz.f32 %0, %1;" : "=f"(y) : "f"(x));
-    return y;
-}
-
-// 2^x for x <= 0 on the multiply-add units (FlashAttention-4's software exponential): the integer part goes into the
-// exponent bits, a cubic takes the fraction; relative error below 8.8e-5. Below -127 it gives 0, and so it does for
-// NaN. The saturating product does the clamping: y = (x + 127) / 128 in [0, 1].
-__device__ __forceinline__ float exp2_polynomial(float x) {
-    constexpr float kMagic = 12582912.0f;  // 1.5 * 2^23: adding it leaves the integer in the low bits
-    float y;
-    float rounded;
-    asm("fma.rn.ftz.sat.f32 %0, %1, %2, %3;" : "=f"(y) : "f"(x), "f"(1.0f / 128), "f"(127.0f / 128));
-    asm("fma.rm.ftz.f32 %0, %1, %2, %3;" : "=f"(rounded) : "f"(y), "f"(128.0f), "f"(kMagic - 127));
-    const float fraction = fmaf(y, 128.0f, (kMagic - 127) - rounded);
-    float p = fmaf(0.077119089663028717f, fraction, 0.227564394474029541f);
-    p = fmaf(p, fraction, 0.695146143436431885f);
-    p = fmaf(p, fraction, 1.0f);
-    return __int_as_float(__float_as_int(p) + (__float_as_int(rounded) << 23));
-}
-
-template <typename Element>
-__device__ __forceinline__ uint32_t pack(float low, float high);
-template <>
-__device__ __forceinline__ uint32_t pack<__nv_bfloat16>(float low, float high) {
-    uint32_t packed;
-    asm("cvt.rn.bf16x2.f32 %0, %1, %2;" : "=r"(packed) : "f"(high), "f"(low));
-    return packed;
-}
-template <>
-__device__ __forceinline__ uint32_t pack<__half>(float low, float high) {
-    uint32_t packed;
-    asm("cvt.rn.f16x2.f32 %0, %1, %2;" : "=r"(packed) : "f"(high), "f"(low));
-    return packed;
-}
 
 template <typename S>
 struct Consumer {
@@ -430,15 +269,15 @@ struct Consumer {
     // The factor that `watch` scales scores with, in powers of 2: what is left of it to do after `cap`.
     __device__ __forceinline__ float score_scale() const {
         constexpr float kLog2E = 1.4426950408889634f;
-        if constexpr (S::kExtra == Extra::kSoftcap) return a.softcap * (2 * kLog2E);
-        if constexpr (S::kExtra == Extra::kSoftcapUnit) return a.softcap * kLog2E;
+        if constexpr (S::kExtra == Extra::kSoftcapExact) return a.softcap * (2 * kLog2E);
+        if constexpr (S::kExtra == Extra::kSoftcap) return a.softcap * kLog2E;
         return a.scale * kLog2E;
     }
 
-    // Takes the scores as products and bends them. tanh y = 1 + 2 r with r = -1 / (1 + exp 2y): a score becomes its r,
-    // and the row's scores are all too low by the same `softcap`, which only the LSE has to know.
+    // Takes the scores as products and bends them. The exact way: tanh y = 1 + 2 r with r = -1 / (1 + exp 2y); a score
+    // becomes its r, and the row's scores are all too low by the same `softcap`, which only the LSE has to know.
     __device__ __forceinline__ void cap() {
-        if constexpr (S::kExtra == Extra::kSoftcap) {
+        if constexpr (S::kExtra == Extra::kSoftcapExact) {
             const float factor = 2 * 1.4426950408889634f * a.scale / a.softcap;
 #pragma unroll
             for (int i = 0; i < kScores; i++) {
@@ -446,7 +285,7 @@ struct Consumer {
                 asm("rcp.approx.ftz.f32 %0, %1;" : "=f"(scores[i]) : "f"(-1.0f - exponential));
             }
         }
-        if constexpr (S::kExtra == Extra::kSoftcapUnit) {
+        if constexpr (S::kExtra == Extra::kSoftcap) {
             const float factor = a.scale / a.softcap;
 #pragma unroll
             for (int i = 0; i < kScores; i++) {
@@ -622,13 +461,14 @@ struct Consumer {
         if constexpr (S::kExtra == Extra::kSinks) {
             // Whichever is the higher, the keys or the sink, is the base: neither overflows.
             const float sink = __ldg(a.sinks + tile.head);
+            if (all == 0.0f) return sink;
             const float exponent = fmaf(sink, 1.4426950408889634f, shift);
             return exponent > 0.0f ? fmaf(__log2f(fmaf(all, exp2_unit(-exponent), 1.0f)), kLn2, sink)
                                    : (__log2f(all + exp2_unit(exponent)) - shift) * kLn2;
         }
         if (all == 0.0f) return -INFINITY;
         const float keys = (__log2f(all) - shift) * kLn2;
-        return S::kExtra == Extra::kSoftcap ? keys + a.softcap : keys;
+        return S::kExtra == Extra::kSoftcapExact ? keys + a.softcap : keys;
     }
 
     // Divides by the sum, writes the rows of this thread and their LSE.
@@ -860,75 +700,13 @@ __device__ __forceinline__ void forward(const Arguments& a) {
     if (warpgroup == 0) {
         registers_give<S::kProducerRegisters>();
         if (threadIdx.x == 0) {
-            Producer<S> producer{a};
+            Producer<S> producer{a, {}, {a}};
             producer.run();
         }
     } else {
         registers_take<S::kConsumerRegisters>();
         Consumer<S> consumer{a, warpgroup - 1, threadIdx.x % 32 == 0};
         consumer.run();
-    }
-}
-
-// ---- descriptors: one each for Q, K and V of every sequence, so that the copy engine itself stops at its end ----
-
-__device__ __forceinline__ void write_descriptor(uint32_t scratch, const void* base, int columns, int64_t tokens,
-                                                 int heads, int64_t token_bytes, int64_t head_bytes, int box_tokens,
-                                                 char* destination) {
-    if (threadIdx.x % 32 == 0) {
-        const uint64_t s = scratch;
-        asm volatile("tensormap.replace.tile.global_address.shared::cta.b1024.b64 [%0], %1;" ::"l"(s), "l"(base));
-        asm volatile("tensormap.replace.tile.rank.shared::cta.b1024.b32 [%0], %1;" ::"l"(s), "r"(2));
-        asm volatile("tensormap.replace.tile.box_dim.shared::cta.b1024.b32 [%0], 0, %1;" ::"l"(s), "r"(64));
-        asm volatile("tensormap.replace.tile.box_dim.shared::cta.b1024.b32 [%0], 1, %1;" ::"l"(s), "r"(box_tokens));
-        asm volatile("tensormap.replace.tile.box_dim.shared::cta.b1024.b32 [%0], 2, %1;" ::"l"(s), "r"(1));
-        asm volatile("tensormap.replace.tile.global_dim.shared::cta.b1024.b32 [%0], 0, %1;" ::"l"(s), "r"(columns));
-        asm volatile("tensormap.replace.tile.global_dim.shared::cta.b1024.b32 [%0], 1, %1;" ::"l"(s),
-                     "r"(static_cast<uint32_t>(tokens)));
-        asm volatile("tensormap.replace.tile.global_dim.shared::cta.b1024.b32 [%0], 2, %1;" ::"l"(s), "r"(heads));
-        asm volatile("tensormap.replace.tile.global_stride.shared::cta.b1024.b64 [%0], 0, %1;" ::"l"(s),
-                     "l"(token_bytes));
-        asm volatile("tensormap.replace.tile.global_stride.shared::cta.b1024.b64 [%0], 1, %1;" ::"l"(s),
-                     "l"(head_bytes));
-        asm volatile("tensormap.replace.tile.element_stride.shared::cta.b1024.b32 [%0], 0, %1;" ::"l"(s), "r"(1));
-        asm volatile("tensormap.replace.tile.element_stride.shared::cta.b1024.b32 [%0], 1, %1;" ::"l"(s), "r"(1));
-        asm volatile("tensormap.replace.tile.element_stride.shared::cta.b1024.b32 [%0], 2, %1;" ::"l"(s), "r"(1));
-        asm volatile("tensormap.replace.tile.elemtype.shared::cta.b1024.b32 [%0], 10;" ::"l"(s));  // 2-byte elements
-        asm volatile("tensormap.replace.tile.interleave_layout.shared::cta.b1024.b32 [%0], 0;" ::"l"(s));
-        asm volatile("tensormap.replace.tile.swizzle_mode.shared::cta.b1024.b32 [%0], 3;" ::"l"(s));  // 128 bytes
-        asm volatile("tensormap.replace.tile.fill_mode.shared::cta.b1024.b32 [%0], 0;" ::"l"(s));     // zeros
-    }
-    __syncwarp();
-    asm volatile(
-        "tensormap.cp_fenceproxy.global.shared::cta.tensormap::generic.release.gpu.sync.aligned [%0], [%1], 128;" ::"l"(
-            destination),
-        "l"(static_cast<uint64_t>(scratch))
-        : "memory");
-}
-
-// Grid: batch blocks of 96 threads, one warp per tensor.
-template <typename S>
-__device__ __forceinline__ void prepare(const Arguments& a) {
-    __shared__ alignas(128) uint64_t scratch[3][16];
-    const int sequence = blockIdx.x;
-    const int tensor = threadIdx.x / 32;
-    const int lane = threadIdx.x % 32;
-    if (lane < 16) scratch[tensor][lane] = 0;
-    __syncwarp();
-    const int32_t* const starts = tensor == 0 ? a.starts_q : a.starts_k;
-    const int64_t start = starts != nullptr ? starts[sequence] : 0;
-    const int64_t tokens = starts != nullptr ? starts[sequence + 1] - start : tensor == 0 ? a.tokens_q : a.tokens_k;
-    const int64_t batch = tensor == 0 ? a.q_batch : tensor == 1 ? a.k_batch : a.v_batch;
-    const int64_t token = tensor == 0 ? a.q_token : tensor == 1 ? a.k_token : a.v_token;
-    const int64_t head = tensor == 0 ? a.q_head : tensor == 1 ? a.k_head : a.v_head;
-    const void* const base = tensor == 0 ? a.q : tensor == 1 ? a.k : a.v;
-    write_descriptor(shared_address(scratch[tensor]),
-                     tokens > 0 ? static_cast<const char*>(base) + 2 * (sequence * batch + start * token) : a.workspace,
-                     tensor == 2 ? S::kHeadV : S::kHeadQk, tokens > 0 ? tokens : 1, tensor == 0 ? a.heads : a.kv_heads,
-                     2 * token, 2 * head, tensor == 0 ? S::kRows : S::kBlockKeys, descriptor(a, sequence, tensor));
-    if (sequence == 0 && threadIdx.x == 0) {
-        uint32_t* const counters = static_cast<uint32_t*>(a.workspace);
-        counters[0] = counters[1] = 0;
     }
 }
 
