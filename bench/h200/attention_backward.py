@@ -1,9 +1,11 @@
 """Checks and times the backward of attention beside PyTorch's cuDNN and FlashAttention-2, in one run.
 
     attention_backward_build.sh BUILDS
-    attention_backward.py --builds BUILDS --out DIR [--commit HASH] [--seconds N]
+    attention_backward.py --builds BUILDS --out DIR [--commit HASH] [--seconds N] [--parts PART...]
 
-Writes DIR/attention-backward.jsonl, and backward-checks.jsonl and memcheck.txt, which are not kept.
+Writes DIR/attention-backward.jsonl and, for capped scores, DIR/attention-ablation.jsonl, and backward-checks.jsonl and
+memcheck.txt, which are not kept. Parts are D-S, two rows of the table (head size and length), and others (grouped heads,
+head size 96, fp16, capped scores); all of them unless said.
 
 First the kernels are checked, and run under compute-sanitizer meanwhile. Then, for each shape, a few settings (section,
 together, rotation, grid) are timed; the fastest is timed afresh, beside the peers and beside itself with additions to dQ
@@ -16,7 +18,9 @@ backward and nothing else of weight. Ours includes all three launches.
 """
 
 import argparse
+import concurrent.futures
 import json
+import multiprocessing
 import os
 import statistics
 import subprocess
@@ -66,14 +70,29 @@ def peer(backend, q, k, v, d_out, causal):
     return lambda: torch.autograd.grad(out, leaves, gradient, retain_graph=True)
 
 
+def check_build(image, name, label, d, dtype, seed):
+    """What attention_backward_check says of a build: a summary, or words."""
+    torch.manual_seed(seed)
+    kernel = Backward(image, name)
+    if kernel.local_bytes:
+        return f"{kernel.local_bytes} bytes of local memory"
+    try:
+        return attention_backward_check.check(kernel, d, DTYPES[dtype], capped=label.startswith("softcap"))
+    except attention_check.Failure as failure:
+        return str(failure)
+
+
 class Program:
     def __init__(self, options):
         self.options = options
         self.began = time.time()
         self.kernels = {}
+        self.images = {}
         for line in open(f"{options.builds}/list.txt"):
             label, image, kernel, d, dtype = line.split()
-            self.kernels[label] = Backward(os.path.join(options.builds, image), kernel), int(d), dtype
+            image = os.path.join(options.builds, image)
+            self.kernels[label] = Backward(image, kernel), int(d), dtype
+            self.images[label] = image, kernel
         self.right = {}
         smi = subprocess.run(["nvidia-smi", "--query-gpu=name,driver_version", "--format=csv,noheader"],
                              capture_output=True, text=True).stdout.strip().split(", ")
@@ -91,17 +110,19 @@ class Program:
         with open(f"{self.options.out}/{file}.jsonl", "a") as f:
             f.write(json.dumps(entry) + "\n")
 
-    def check(self, label, quick=False):
-        kernel, d, dtype = self.kernels[label]
-        try:
-            if kernel.local_bytes:
-                raise attention_check.Failure(f"{kernel.local_bytes} bytes of local memory")
-            self.right[label] = attention_backward_check.check(kernel, d, DTYPES[dtype], quick)
-            self.say(label, "right", self.right[label])
-        except attention_check.Failure as failure:
-            self.right[label] = None
-            self.say(label, "WRONG", failure)
-        self.write("backward-checks", build=label, result=self.right[label])
+    def check(self):
+        """All builds, side by side in processes of their own."""
+        context = multiprocessing.get_context("spawn")
+        with concurrent.futures.ProcessPoolExecutor(self.options.processes, mp_context=context) as pool:
+            begun = {}
+            for label, (_, d, dtype) in self.kernels.items():
+                seed = torch.randint(1 << 31, ()).item()
+                begun[label] = pool.submit(check_build, *self.images[label], label, d, dtype, seed)
+            for label, future in begun.items():
+                result = future.result()
+                self.right[label] = result if isinstance(result, dict) else None
+                self.say(label, "right" if self.right[label] else "WRONG", result)
+                self.write("backward-checks", build=label, result=result)
 
     def memcheck(self, labels):
         """compute-sanitizer over the builds, beside the checks."""
@@ -123,6 +144,23 @@ class Program:
         lse = lse.reshape(batch, heads, s).float().contiguous()
         found = [torch.empty_like(x) for x in (q, k, v)]
         return q, k, v, out.transpose(1, 2), d_out, lse, *found
+
+    def capped(self, label, s, causal):
+        """The kernel for capped scores against the plain one."""
+        plain = label.removeprefix("softcap_")
+        if not (self.right.get(label) and self.right.get(plain)) or self.left() < 0:
+            self.say(f"{label} is not timed")
+            return
+        _, d, dtype = self.kernels[label]
+        tensors = self.tensors(d, s, causal, dtype)
+        flop = 10 * tensors[0].shape[0] * tensors[0].shape[2] * s * s * d * (0.5 if causal else 1)
+        ours = milliseconds(self.kernels[label][0].launcher(*tensors, causal=causal, softcap=50.0))
+        theirs = milliseconds(self.kernels[plain][0].launcher(*tensors, causal=causal))
+        case = dict(d=d, s=s, causal=causal, option="softcap in the backward", value="on")
+        self.write("attention-ablation", bench="attention-ablation", case=case, ours=round(flop / ours / 1e9, 1),
+                   peer=round(flop / theirs / 1e9, 1), peer_name="the plain backward kernel", unit="TFLOP/s",
+                   ratio=round(theirs / ours, 3), build=label, **self.stamp)
+        self.say(f"{label} causal={causal} {flop / ours / 1e9:.0f} plain {flop / theirs / 1e9:.0f}")
 
     def row(self, label, s, causal, heads=None, kv_heads=None, batch=None):
         """One row of the table. Errors: greatest against fp32 over the first sequence's first heads."""
@@ -185,23 +223,27 @@ def main():
     parser.add_argument("--out", required=True)
     parser.add_argument("--commit", default="")
     parser.add_argument("--seconds", type=float, default=600, help="begins no row after this")
+    parser.add_argument("--processes", type=int, default=8, help="that check side by side")
+    parser.add_argument("--parts", nargs="+", default=[*(f"{d}-{s}" for d in (128, 64) for s in SIZES), "others"])
     options = parser.parse_args()
     torch.manual_seed(time.time_ns() % (1 << 31))
     p = Program(options)
     memcheck = p.memcheck(p.kernels)
-    for label in p.kernels:
-        p.check(label)
+    p.check()
     memcheck.wait()
     p.say("memcheck", open(f"{options.out}/memcheck.txt").read().splitlines()[-3:])
-    for label in ("bf16_d128", "bf16_d64"):
-        for s in SIZES:
-            for causal in (False, True):
-                p.row(label, s, causal)
-    for causal in (False, True):
-        p.row("bf16_d128", 4096, causal, heads=64, kv_heads=8, batch=2)
-        for label in p.kernels:
-            if label not in ("bf16_d128", "bf16_d64"):
-                p.row(label, 4096, causal)
+    for part in options.parts:
+        for causal in (False, True):
+            if part != "others":
+                d, s = part.split("-")
+                p.row(f"bf16_d{d}", int(s), causal)
+                continue
+            p.row("bf16_d128", 4096, causal, heads=64, kv_heads=8, batch=2)
+            for label in p.kernels:
+                if label.startswith("softcap"):
+                    p.capped(label, 4096, causal)
+                elif label not in ("bf16_d128", "bf16_d64"):
+                    p.row(label, 4096, causal)
     p.say("done")
 
 

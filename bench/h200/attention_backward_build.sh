@@ -14,13 +14,13 @@ compile() { # image kind source
         exit 1
     fi
 }
-compile attention_backward.fatbin -fatbin "$cuda/attention_backward.cu"
-sed -n 's/^ATTENTION_BACKWARD(attention_backward_\([a-z0-9]*\)_d\([0-9]*\),.*/\1 \2/p' "$cuda/attention_backward.cu" |
-    while read -r dtype d; do
-        echo "${dtype}_d$d attention_backward.fatbin attention_backward_${dtype}_d$d $d $dtype"
-    done > list.txt
-grep -v '^#' "$here/attention_backward_builds.txt" | while read -r label shape; do
-    printf '#define ATTENTION_VARIANT %s\n#include "attention_backward.cu"\n' "$shape" > "$label.cu"
-    compile "$label.cubin" -cubin "$label.cu"
-    echo "$label $label.cubin attention_backward ${label#*_d} ${label%_d*}" >> list.txt
+: > list.txt
+for family in attention_backward attention_backward_softcap; do
+    compile "$family.fatbin" -fatbin "$cuda/$family.cu"
+    sed -n "s/^ATTENTION_BACKWARD(${family}_\([a-z0-9]*\)_d\([0-9]*\),.*/\1 \2/p" "$cuda/$family.cu" |
+        while read -r dtype d; do
+            label=${family#attention_backward}
+            label=${label#_}
+            echo "${label:+${label}_}${dtype}_d$d $family.fatbin ${family}_${dtype}_d$d $d $dtype"
+        done >> list.txt
 done

@@ -5,44 +5,23 @@ import struct
 
 import torch
 
-from attention_driver import UNLIMITED, _check, _cuda
+from attention_driver import UNLIMITED, Module, _check, _cuda
 
-HEADER = "16Q26q12ifi"
+HEADER = "16Q26q12i2f"
 assert struct.calcsize("<" + HEADER) == 392
 
 
-class Backward:
+class Backward(Module):
     """`name_prepare`, `name` and `name_finish` of a module."""
 
     def __init__(self, image, name="attention_backward"):
-        torch.zeros(1, device="cuda")  # makes torch's context current
-        self.name = name
-        self.module = ctypes.c_void_p()
-        with open(image, "rb") as f:
-            self.image = f.read()
-        _check(_cuda.cuModuleLoadData(ctypes.byref(self.module), self.image), "cuModuleLoadData")
-        self.prepare, self.main, self.finish = (self._function(name + end) for end in ("_prepare", "", "_finish"))
-        pointer, size = ctypes.c_uint64(), ctypes.c_size_t()
-        _check(_cuda.cuModuleGetGlobal_v2(ctypes.byref(pointer), ctypes.byref(size), self.module,
-                                          (name + "_info").encode()), "cuModuleGetGlobal")
-        info = (ctypes.c_int * 4)()
-        _check(_cuda.cuMemcpyDtoH_v2(info, pointer, ctypes.c_size_t(16)), "cuMemcpyDtoH")
-        self.threads, self.shared, self.rows, self.sum_bytes = list(info)
-        _check(_cuda.cuFuncSetAttribute(self.main, 8, self.shared), "cuFuncSetAttribute")
-        local = ctypes.c_int()
-        _check(_cuda.cuFuncGetAttribute(ctypes.byref(local), 3, self.main), "cuFuncGetAttribute")
-        self.local_bytes = local.value
-        self.processors = torch.cuda.get_device_properties(0).multi_processor_count
-
-    def _function(self, name):
-        function = ctypes.c_void_p()
-        _check(_cuda.cuModuleGetFunction(ctypes.byref(function), self.module, name.encode()),
-               f"cuModuleGetFunction {name}")
-        return function
+        super().__init__(image, name)
+        self.threads, self.shared, self.rows, self.sum_bytes = self.info
+        self.prepare, self.finish = self.function("_prepare"), self.function("_finish")
 
     def launcher(self, q, k, v, out, d_out, lse, dq, dk, dv, causal=False, window=(-1, -1), starts_q=None,
                  starts_k=None, tokens_q=None, tokens_k=None, visible=None, scale=None, section=None, together=None,
-                 rotation=None, any_order=False, grid=None):
+                 rotation=None, any_order=False, grid=None, softcap=0.0):
         """q, k, v, out, gradients: [batch, tokens, heads, d], or [tokens, heads, d] with starts; lse [batch, heads,
         tokens] or [heads, tokens]. Returns a function that launches on the current stream; given a part (prepare,
         main, finish), only that."""
@@ -88,7 +67,7 @@ class Backward:
             *(s for t in (q, k, v, out, d_out, dq, dk, dv) for s in strides(t)),
             *((0, lse.stride(0)) if packed else (lse.stride(0), lse.stride(1))),
             batch, heads, kv_heads, tokens_q, tokens_k, tiles, left, right, section, together, rotation,
-            int(any_order), scale if scale is not None else q.shape[-1] ** -0.5, 0)
+            int(any_order), scale if scale is not None else q.shape[-1] ** -0.5, softcap)
         buffer = ctypes.create_string_buffer(header, 392)
         params = (ctypes.c_void_p * 1)(ctypes.addressof(buffer))
 

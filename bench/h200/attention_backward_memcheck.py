@@ -75,10 +75,10 @@ def run(module, name, d, dtype, lengths_q, lengths_k, heads, kv_heads, window_ri
     step_q = 0 if packed else lengths_q[0] * heads * d
     step_k = 0 if packed else lengths_k[0] * kv_heads * d
     strides_q, strides_k = (step_q, heads * d, d), (step_k, kv_heads * d, d)
-    header = struct.pack("<16Q26q12ifi", q, k, v, out, d_out, lse, dq, dk, dv, *starts, seen, descriptors, turns,
+    header = struct.pack("<16Q26q12i2f", q, k, v, out, d_out, lse, dq, dk, dv, *starts, seen, descriptors, turns,
                          statistics, sums, *strides_q, *strides_k, *strides_k, *strides_q, *strides_q, *strides_q,
                          *strides_k, *strides_k, 0 if packed else lengths_q[0], total_q, batch, heads, kv_heads,
-                         max(lengths_q), max(lengths_k), tiles, UNLIMITED, window_right, 4, 4, rotation, 0, d ** -0.5, 0)
+                         max(lengths_q), max(lengths_k), tiles, UNLIMITED, window_right, 4, 4, rotation, 0, d ** -0.5, 30.0)
     buffer = ctypes.create_string_buffer(header, 392)
     params = (ctypes.c_void_p * 1)(ctypes.addressof(buffer))
     for kernel, grid, block, memory in ((function("_prepare"), (heads, tiles + batch), 128, 0),

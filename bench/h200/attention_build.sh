@@ -14,17 +14,22 @@ compile() { # image kind source
         exit 1
     fi
 }
-compile attention_forward.fatbin -fatbin "$cuda/attention_forward.cu"
 : > list.txt
-sed -n 's/^ATTENTION_FORWARD(attention_forward_\([a-z0-9_]*\), [a-z0-9_]*, \([0-9]*\), \([0-9]*\),.*/\1 \2 \3/p' \
-    "$cuda/attention_forward.cu" | while read -r name d dv; do
-    case $name in bf16_*) label=${name#bf16_} ;; *) label=$name ;; esac
-    echo "$label $PWD/attention_forward.fatbin attention_forward_$name $d $dv ${name%%_*} full" >> list.txt
+for family in attention_forward attention_forward_softcap attention_forward_sinks; do
+    compile "$family.fatbin" -fatbin "$cuda/$family.cu"
+    extra=${family#attention_forward}
+    extra=${extra#_}
+    sed -n "s/^ATTENTION_FORWARD(${family}_\([a-z0-9_]*\), [a-z0-9_]*, \([0-9]*\), \([0-9]*\),.*/\1 \2 \3/p" \
+        "$cuda/$family.cu" | while read -r name d dv; do
+        label=${extra:+${extra}_}${name#bf16_}
+        echo "$label $PWD/$family.fatbin ${family}_$name $d $dv ${name%%_*} full ${extra:-none}" >> list.txt
+    done
 done
 grep -v '^#' "$here/attention_builds.txt" | while read -r label check shape; do
-    printf '#define ATTENTION_VARIANT %s\n#include "attention_forward.cu"\n' "$shape" > "$label.cu"
+    printf '#include "attention_forward.cuh"\nATTENTION_FORWARD(attention_forward, %s)\n' "$shape" > "$label.cu"
     compile "$label.cubin" -cubin "$label.cu"
     d=$(echo "$shape" | cut -d, -f2)
     dv=$(echo "$shape" | cut -d, -f3)
-    echo "$label $PWD/$label.cubin attention_forward $d $dv bf16 $check" >> list.txt
+    case $shape in *kSoftcap*) extra=softcap ;; *) extra=none ;; esac
+    echo "$label $PWD/$label.cubin attention_forward $d $dv bf16 $check $extra" >> list.txt
 done

@@ -29,8 +29,9 @@ def mask_of(sq, sk, causal, window, device="cuda"):
     return seen
 
 
-def reference(q, k, v, seen, upcast=True, reorder=False):
-    """[batch, tokens, heads, d]; fp32 when upcast, else in the inputs' own type."""
+def reference(q, k, v, seen, upcast=True, reorder=False, softcap=0.0, sinks=None):
+    """[batch, tokens, heads, d]; fp32 when upcast, else in the inputs' own type. With a softcap scores are
+    softcap * tanh(score / softcap); sinks are one more score for each head of queries, which has no value."""
     dtype = q.dtype
     if upcast:
         q, k, v = q.float(), k.float(), v.float()
@@ -42,9 +43,16 @@ def reference(q, k, v, seen, upcast=True, reorder=False):
         scores = torch.einsum("bthd,bshd->bhts", q, k * scale)
     else:
         scores = torch.einsum("bthd,bshd->bhts", q * scale, k)
+    if softcap:
+        scores = softcap * torch.tanh(scores / softcap)
     scores = scores.masked_fill(~seen, float("-inf"))
+    if sinks is not None:
+        sink = sinks.to(scores.dtype)[None, :, None, None].expand(scores.shape[:-1] + (1,))
+        scores = torch.cat([scores, sink], -1)
     lse = torch.logsumexp(scores.float(), -1)
     weights = torch.softmax(scores.float() if upcast else scores, -1)
+    if sinks is not None:
+        weights = weights[..., :-1]
     weights = weights.masked_fill(~seen.any(-1)[..., None], 0.0).to(v.dtype)
     out = torch.einsum("bhts,bshd->bthd", weights, v)
     return out.to(dtype) if not upcast else out, lse
@@ -61,10 +69,10 @@ class Failure(AssertionError):
     pass
 
 
-def judge(label, out, lse, q, k, v, seen):
+def judge(label, out, lse, q, k, v, seen, **extra):
     """Returns (error over allowance, error, LSE error) or raises."""
-    ref, lse_ref = reference(q, k, v, seen)
-    plain, _ = reference(q, k, v, seen, upcast=False, reorder=True)
+    ref, lse_ref = reference(q, k, v, seen, **extra)
+    plain, _ = reference(q, k, v, seen, upcast=False, reorder=True, **extra)
     if out.numel() == 0:
         return 0.0, 0.0, 0.0
     rounded = ref.to(out.dtype)
@@ -104,9 +112,22 @@ def same(label, x, y):
         raise Failure(f"{label}: bits differ in {(x != y).sum().item()} of {x.numel()} elements")
 
 
-def check(kernel, d, dv, dtype, quick=False):
-    """All checks; returns a summary or raises Failure."""
+def check(kernel, d, dv, dtype, quick=False, extra="none"):
+    """All checks; returns a summary or raises Failure. Extra: none, softcap or sinks, whichever the kernel is for."""
     worst, worst_label, worst_lse, cases = 0.0, "", 0.0, 0
+    given = {}  # what is handed to the kernel and the references besides
+
+    def attend(*tensors, **options):
+        return run(kernel, *tensors, **options, **given)
+
+    def verdict(*judged):
+        return judge(*judged, **given)
+
+    def draw(softcap):
+        if extra == "softcap":
+            given["softcap"] = softcap
+        elif extra == "sinks":
+            given["sinks"] = torch.randn(6, device="cuda") * 4
 
     def note(label, result):
         nonlocal worst, worst_label, worst_lse, cases
@@ -124,13 +145,14 @@ def check(kernel, d, dv, dtype, quick=False):
                     window = tuple(torch.randint(0, max(1, sk), (2,)).tolist())
                 batch = 1 if sq > 2048 else 2
                 heads = 6
+                draw(torch.rand(1).item() * 4 + 0.5)
                 q, k, v = fresh((batch, sq, heads, d), dtype), fresh((batch, sk, kv_heads, d), dtype), fresh(
                     (batch, sk, kv_heads, dv), dtype)
                 label = f"{sq}x{sk} {kind}{window if kind == 'window' else ''} heads {heads}/{kv_heads}"
                 options = dict(causal=kind == "causal", window=window)
-                out, lse = run(kernel, q, k, v, **options)
-                note(label, judge(label, out, lse, q, k, v, mask_of(sq, sk, kind == "causal", window)))
-                again, lse_again = run(kernel, q, k, v, **options)
+                out, lse = attend(q, k, v, **options)
+                note(label, verdict(label, out, lse, q, k, v, mask_of(sq, sk, kind == "causal", window)))
+                again, lse_again = attend(q, k, v, **options)
                 same(label + " rerun", out, again)
                 same(label + " rerun lse", lse.view(torch.int32).to(torch.int16), lse_again.view(torch.int32).to(
                     torch.int16))
@@ -138,17 +160,30 @@ def check(kernel, d, dv, dtype, quick=False):
     # Empty keys: zeros and -inf. The key tensor still has an address.
     q = fresh((2, 70, 6, d), dtype)
     spare = fresh((2, 1, 3, d), dtype), fresh((2, 1, 3, dv), dtype)
-    out, lse = run(kernel, q, spare[0][:, :0], spare[1][:, :0])
-    if out.abs().max().item() != 0 or not torch.isneginf(lse).all():
+    out, lse = attend(q, spare[0][:, :0], spare[1][:, :0])
+    if extra == "sinks":
+        if out.abs().max().item() != 0 or (lse - given["sinks"][:, None]).abs().max().item() > 1e-5:
+            raise Failure("no keys: expected zeros and the sinks")
+    elif out.abs().max().item() != 0 or not torch.isneginf(lse).all():
         raise Failure("no keys: expected zeros and -inf")
     cases += 1
 
     # Large values: peaks move far, so the lazy rescale has to act.
     for scale in (4.0, 12.0):
+        draw(30.0)
         q, k, v = fresh((2, 300, 6, d), dtype) * scale, fresh((2, 700, 2, d), dtype), fresh((2, 700, 2, dv), dtype)
         k *= torch.linspace(2, 0.1, 700, device="cuda").to(dtype)[None, :, None, None]
-        out, lse = run(kernel, q, k, v, causal=True)
-        note(f"large {scale}", judge(f"large {scale}", out, lse, q, k, v, mask_of(300, 700, True, (-1, -1))))
+        out, lse = attend(q, k, v, causal=True)
+        note(f"large {scale}", verdict(f"large {scale}", out, lse, q, k, v, mask_of(300, 700, True, (-1, -1))))
+
+    # Sinks far above and far below all scores, and one that is nothing.
+    if extra == "sinks":
+        given["sinks"] = torch.tensor([300.0, -300.0, 40.0, -40.0, float("-inf"), 0.0], device="cuda")
+        for sq, sk in ((113, 203), (512, 256)):
+            q, k, v = fresh((2, sq, 6, d), dtype), fresh((2, sk, 3, d), dtype), fresh((2, sk, 3, dv), dtype)
+            out, lse = attend(q, k, v, causal=True)
+            note(f"sinks {sq}x{sk}", verdict(f"sinks {sq}x{sk}", out, lse, q, k, v, mask_of(sq, sk, True, (-1, -1))))
+        draw(0)
 
     # Sequences of different lengths; each row as if it were alone, bit for bit.
     for causal in (False, True):
@@ -161,7 +196,7 @@ def check(kernel, d, dv, dtype, quick=False):
         starts_k = torch.tensor([0] + key_lengths).cumsum(0).int().cuda()
         q = fresh((sum(lengths), 6, d), dtype)
         k, v = fresh((sum(key_lengths), 3, d), dtype), fresh((sum(key_lengths), 3, dv), dtype)
-        out, lse = run(kernel, q, k, v, causal=causal, starts_q=starts_q, starts_k=starts_k, tokens_q=max(lengths),
+        out, lse = attend(q, k, v, causal=causal, starts_q=starts_q, starts_k=starts_k, tokens_q=max(lengths),
                        tokens_k=max(key_lengths))
         for b, (n, m) in enumerate(zip(lengths, key_lengths)):
             if n == 0:
@@ -169,17 +204,17 @@ def check(kernel, d, dv, dtype, quick=False):
             a, c = starts_q[b].item(), starts_k[b].item()
             qb, kb, vb = q[None, a:a + n], k[None, c:c + m], v[None, c:c + m]
             label = f"packed {n}x{m} causal={causal}"
-            note(label, judge(label, out[None, a:a + n], lse[None, :, a:a + n], qb, kb, vb,
+            note(label, verdict(label, out[None, a:a + n], lse[None, :, a:a + n], qb, kb, vb,
                               mask_of(n, m, causal, (-1, -1))))
-            alone, _ = run(kernel, qb, kb, vb, causal=causal)
+            alone, _ = attend(qb, kb, vb, causal=causal)
             same(label + " alone", alone[0], out[a:a + n])
 
     # Chunks of queries against the whole, causal: same bits.
     n = 1337
     q, k, v = fresh((1, n, 6, d), dtype), fresh((1, n, 2, d), dtype), fresh((1, n, 2, dv), dtype)
-    whole, _ = run(kernel, q, k, v, causal=True)
+    whole, _ = attend(q, k, v, causal=True)
     for a, b in ((0, 1), (0, 100), (100, 777), (777, 778), (778, 1337)):
-        part, _ = run(kernel, q[:, a:b], k[:, :b], v[:, :b], causal=True)
+        part, _ = attend(q[:, a:b], k[:, :b], v[:, :b], causal=True)
         same(f"chunk {a}..{b}", part, whole[:, a:b])
         cases += 1
 
@@ -199,12 +234,12 @@ def check(kernel, d, dv, dtype, quick=False):
     visible = torch.stack([first, first + seen.sum(1)], 1).int().cuda()
     visible = visible[None].expand(2, -1, -1).contiguous()
     q, k, v = fresh((2, n, 6, d), dtype), fresh((2, n, 3, d), dtype), fresh((2, n, 3, dv), dtype)
-    out, lse = run(kernel, q, k, v, visible=visible)
-    note("multimodal", judge("multimodal", out, lse, q, k, v, seen.cuda()))
+    out, lse = attend(q, k, v, visible=visible)
+    note("multimodal", verdict("multimodal", out, lse, q, k, v, seen.cuda()))
 
     # Heads outside tokens in memory: strides are honoured.
     q, k, v = (fresh((2, 6, 333, d), dtype).transpose(1, 2), fresh((2, 6, 333, d), dtype).transpose(1, 2),
                fresh((2, 6, 333, dv), dtype).transpose(1, 2))
-    out, lse = run(kernel, q, k, v, causal=True)
-    note("transposed", judge("transposed", out, lse, q, k, v, mask_of(333, 333, True, (-1, -1))))
+    out, lse = attend(q, k, v, causal=True)
+    note("transposed", verdict("transposed", out, lse, q, k, v, mask_of(333, 333, True, (-1, -1))))
     return dict(cases=cases, worst_over_allowed=round(worst, 3), worst_case=worst_label, lse_error=worst_lse)

@@ -6,7 +6,7 @@ import struct
 import torch
 
 UNLIMITED = 1 << 29
-HEADER = "9Q14q9if8i"
+HEADER = "9Q14q9ifQf5i"
 assert struct.calcsize("<" + HEADER) == 256
 
 _cuda = ctypes.CDLL("libcuda.so.1")
@@ -19,39 +19,49 @@ def _check(code, call):
         raise RuntimeError(f"{call}: {name.value.decode() if name.value else code}")
 
 
-class Kernel:
-    """One forward kernel of a module: `name` and `name_prepare`."""
+class Module:
+    """The kernel `name` of an image, with the four numbers of `name_info` (threads, bytes of shared memory, ...), and the
+    kernels that go with it."""
 
-    def __init__(self, image, name="attention_forward"):
+    def __init__(self, image, name):
         torch.zeros(1, device="cuda")  # makes torch's context current
         self.name = name
         self.module = ctypes.c_void_p()
         with open(image, "rb") as f:
             self.image = f.read()
         _check(_cuda.cuModuleLoadData(ctypes.byref(self.module), self.image), "cuModuleLoadData")
-        self.forward = self._function(name)
-        self.prepare = self._function(name + "_prepare")
+        self.main = self.function("")
         pointer, size = ctypes.c_uint64(), ctypes.c_size_t()
         _check(_cuda.cuModuleGetGlobal_v2(ctypes.byref(pointer), ctypes.byref(size), self.module,
                                           (name + "_info").encode()), "cuModuleGetGlobal")
         info = (ctypes.c_int * 4)()
         _check(_cuda.cuMemcpyDtoH_v2(info, pointer, ctypes.c_size_t(16)), "cuMemcpyDtoH")
-        self.threads, self.shared, self.rows, self.keys = list(info)
-        _check(_cuda.cuFuncSetAttribute(self.forward, 8, self.shared), "cuFuncSetAttribute")
+        self.info = list(info)
+        _check(_cuda.cuFuncSetAttribute(self.main, 8, self.info[1]), "cuFuncSetAttribute")
         local = ctypes.c_int()
-        _check(_cuda.cuFuncGetAttribute(ctypes.byref(local), 3, self.forward), "cuFuncGetAttribute")
+        _check(_cuda.cuFuncGetAttribute(ctypes.byref(local), 3, self.main), "cuFuncGetAttribute")
         self.local_bytes = local.value
         self.processors = torch.cuda.get_device_properties(0).multi_processor_count
 
-    def _function(self, name):
+    def function(self, end):
         function = ctypes.c_void_p()
-        _check(_cuda.cuModuleGetFunction(ctypes.byref(function), self.module, name.encode()),
-               f"cuModuleGetFunction {name}")
+        _check(_cuda.cuModuleGetFunction(ctypes.byref(function), self.module, (self.name + end).encode()),
+               f"cuModuleGetFunction {self.name}{end}")
         return function
 
+
+class Kernel(Module):
+    """One forward kernel: `name` and `name_prepare`."""
+
+    def __init__(self, image, name="attention_forward"):
+        super().__init__(image, name)
+        self.threads, self.shared, self.rows, self.keys = self.info
+        self.prepare = self.function("_prepare")
+
     def arguments(self, q, k, v, out, lse=None, causal=False, window=(-1, -1), starts_q=None, starts_k=None,
-                  tokens_q=None, tokens_k=None, visible=None, scale=None, section=None, longest_first=None, l2_bytes=32 << 20):
-        """q, k, v, out: [batch, tokens, heads, d], or [tokens, heads, d] with starts."""
+                  tokens_q=None, tokens_k=None, visible=None, scale=None, section=None, longest_first=None,
+                  l2_bytes=32 << 20, softcap=0.0, sinks=None):
+        """q, k, v, out: [batch, tokens, heads, d], or [tokens, heads, d] with starts; sinks: [heads], fp32."""
         packed = starts_q is not None
         batch = starts_q.numel() - 1 if packed else q.shape[0]
         heads, kv_heads = q.shape[-2], k.shape[-2]
@@ -89,7 +99,8 @@ class Kernel:
             visible.data_ptr() if visible is not None else none, workspace.data_ptr(),
             *strides(q), *strides(k), *strides(v), *strides(out), *lse_strides,
             batch, heads, kv_heads, tokens_q, tokens_k, left, right, section, longest_first,
-            scale if scale is not None else q.shape[-1] ** -0.5, *([0] * 8))
+            scale if scale is not None else q.shape[-1] ** -0.5, sinks.data_ptr() if sinks is not None else none, softcap,
+            *([0] * 5))
 
     def launcher(self, *tensors, **options):
         """A function that launches once on the current stream; given False, with the descriptors already written."""
@@ -104,7 +115,7 @@ class Kernel:
             if prepare:
                 _check(_cuda.cuLaunchKernel(self.prepare, batch, 1, 1, 96, 1, 1, 0, stream, params, None),
                        "prepare")
-            _check(_cuda.cuLaunchKernel(self.forward, grid, 1, 1, self.threads, 1, 1, self.shared, stream, params,
+            _check(_cuda.cuLaunchKernel(self.main, grid, 1, 1, self.threads, 1, 1, self.shared, stream, params,
                                         None), self.name)
 
         return launch

@@ -1,9 +1,11 @@
 """Checks and times builds of the attention forward kernel beside PyTorch's cuDNN and FlashAttention-2, in one run.
 
     attention_build.sh BUILDS
-    attention_forward.py --list BUILDS/list.txt --out DIR [--seconds N] [--commit HASH]
+    attention_forward.py --list BUILDS/list.txt --out DIR [--seconds N] [--commit HASH] [--parts PART...]
 
-The list holds builds, one a line: label image kernel d dv dtype check, where check is full, quick or none. Writes
+The list holds builds, one a line: label image kernel d dv dtype check extra, where check is full, quick or none, and extra
+none, softcap or sinks. Parts are forward (the table), others (other heads, head sizes, types), ablation-D for a head size,
+multimodal; all of them unless said. Writes
 DIR/attention-forward.jsonl, attention-ablation.jsonl, attention-multimodal.jsonl, and checks.jsonl and explore.jsonl,
 which are not kept.
 
@@ -15,8 +17,10 @@ said (`prepared`).
 
 import argparse
 import collections
+import concurrent.futures
 import itertools
 import json
+import multiprocessing
 import statistics
 import subprocess
 import time
@@ -48,22 +52,57 @@ SAME_BITS = [
     ["d64_r256_k64", "d64_no_turns", "d64_turn_0"],
 ]
 
+def variants(base, d):
+    """What is varied at head sizes that have one kernel."""
+    return [("lazy rescale", "on", base), ("lazy rescale", "off", f"{d}_no_lazy"),
+            *(("emulated sixteenths", n, f"{d}_emulated_{n}") for n in (2, 4, 8)), ("ping-pong", "off", f"{d}_no_turns"),
+            ("softcap", "on", f"softcap_{base}"), ("softcap", "on, tanh by exponentials", f"{d}_softcap_exact"),
+            ("sinks", "on", f"sinks_{base}")]
+
+
 # For each head size: what is varied, its value, the build; the first is what the others are held against.
 ABLATION = {
+    96: variants("d96_r192_k96", "d96"),
+    192: variants("d192x128_r128_k112", "d192x128"),
+    256: variants("d256_r128_k80", "d256"),
     128: [("lazy rescale", "on", "d128_r128_k128"), ("lazy rescale", "off", "d128_no_lazy"),
           ("emulated sixteenths", 2, "d128_emulated_2"), ("emulated sixteenths", 4, "d128_emulated_4"),
           ("emulated sixteenths", 8, "d128_emulated_8"), ("ping-pong", "off", "d128_no_turns"),
           ("turn handed over after products", 0, "d128_turn_0"), ("parts", 1, "d128_parts_1"),
-          ("rows x keys", "128x160", "d128_r128_k160"), ("rows x keys", "192x80", "d128_r192_k80")],
+          ("rows x keys", "128x160", "d128_r128_k160"), ("rows x keys", "192x80", "d128_r192_k80"),
+          ("softcap", "on", "softcap_d128_r128_k128"), ("softcap", "on, tanh by exponentials", "d128_softcap_exact"),
+          ("sinks", "on", "sinks_d128_r128_k128")],
     64: [("lazy rescale", "on", "d64_r256_k64"), ("lazy rescale", "off", "d64_no_lazy"),
          ("emulated sixteenths", 2, "d64_emulated_2"), ("emulated sixteenths", 4, "d64_emulated_4"),
          ("emulated sixteenths", 8, "d64_emulated_8"), ("ping-pong", "off", "d64_no_turns"),
          ("turn handed over after products", 0, "d64_turn_0"), ("parts", 2, "d64_parts_2"),
          ("rows x keys", "192x128", "d64_r192_k128"), ("rows x keys", "192x112", "d64_r192_k112"),
-         ("rows x keys", "128x128", "d64_r128_k128")],
+         ("rows x keys", "128x128", "d64_r128_k128"), ("softcap", "on", "softcap_d64_r256_k64"),
+         ("softcap", "on, tanh by exponentials", "d64_softcap_exact"), ("sinks", "on", "sinks_d64_r256_k64")],
 }
 
-Build = collections.namedtuple("Build", "label image kernel d dv dtype check")
+Build = collections.namedtuple("Build", "label image kernel d dv dtype check extra")
+
+
+def check_build(build, seed):
+    """What attention_check says of a build: a summary, or words."""
+    torch.manual_seed(seed)
+    kernel = Kernel(build.image, build.kernel)
+    if kernel.local_bytes:
+        return f"{kernel.local_bytes} bytes of local memory"
+    try:
+        return attention_check.check(kernel, build.d, build.dv, DTYPES[build.dtype], build.check == "quick", build.extra)
+    except attention_check.Failure as failure:
+        return str(failure)
+
+
+def beside(kind, heads):
+    """What a build of a kind gets besides its tensors."""
+    if kind == "softcap":
+        return dict(softcap=50.0)
+    if kind == "sinks":
+        return dict(sinks=torch.randn(heads, device="cuda"))
+    return {}
 
 
 def milliseconds(function, repeats=7, rest=0.04):
@@ -128,7 +167,7 @@ class Program:
     def __init__(self, options):
         self.options = options
         self.began = time.time()
-        self.builds = [Build(l[0], l[1], l[2], int(l[3]), int(l[4]), l[5], l[6])
+        self.builds = [Build(l[0], l[1], l[2], int(l[3]), int(l[4]), *l[5:])
                        for l in (line.split() for line in open(options.list)) if l and not l[0].startswith("#")]
         self.kernels = {b.label: Kernel(b.image, b.kernel) for b in self.builds}
         self.by_label = {b.label: b for b in self.builds}
@@ -155,21 +194,16 @@ class Program:
                    unit="TFLOP/s", ratio=round(ours / peer_value, 3), **more, **self.stamp)
 
     def check(self):
-        for b in self.builds:
-            kernel = self.kernels[b.label]
-            if b.check == "none":
-                self.right[b.label] = None
-                continue
-            try:
-                if kernel.local_bytes:
-                    raise attention_check.Failure(f"{kernel.local_bytes} bytes of local memory")
-                summary = attention_check.check(kernel, b.d, b.dv, DTYPES[b.dtype], quick=b.check == "quick")
-                self.right[b.label] = summary
-                self.say(b.label, "right", summary)
-            except attention_check.Failure as failure:
-                self.right[b.label] = False
-                self.say(b.label, "WRONG", failure)
-            self.write("checks", build=b.label, result=self.right[b.label])
+        """All builds, side by side in processes of their own."""
+        context = multiprocessing.get_context("spawn")
+        with concurrent.futures.ProcessPoolExecutor(self.options.processes, mp_context=context) as pool:
+            wanted = [b for b in self.builds if b.check != "none"]
+            wanted.sort(key=lambda b: b.check != "full")
+            seeds = torch.randint(1 << 31, (len(wanted),)).tolist()
+            for b, result in zip(wanted, pool.map(check_build, wanted, seeds)):
+                self.right[b.label] = result if isinstance(result, dict) else False
+                self.say(b.label, "right" if self.right[b.label] else "WRONG", result)
+                self.write("checks", build=b.label, result=result)
 
     def same_bits(self):
         for labels in SAME_BITS:
@@ -199,9 +233,9 @@ class Program:
         b, s, h, d = q.shape
         return 2 * b * h * s * s * (d + v.shape[-1]) * (0.5 if causal else 1)
 
-    def explore(self, d, sizes, labels, repeats=5, rest=0.03):
+    def explore(self, d, dv, sizes, labels, repeats=5, rest=0.03):
         for s in sizes:
-            tensors = self.tensors(d, d, s, torch.bfloat16)
+            tensors = self.tensors(d, dv, s, torch.bfloat16)
             q, k, v, out, lse = tensors
             for causal in (False, True):
                 flop = self.flop(q, v, causal)
@@ -211,6 +245,7 @@ class Program:
                     if name not in self.kernels or self.right.get(name) is False or (budget and not causal):
                         continue
                     more = dict(l2_bytes=int(budget) << 20) if budget else {}
+                    more.update(beside(self.by_label[name].extra, q.shape[2]))
                     launch = self.kernels[name].launcher(*tensors, causal=causal, **more)
                     row[label] = flop / milliseconds(launch, repeats, rest) / 1e9
                 best = max(row, key=row.get)
@@ -263,21 +298,24 @@ class Program:
         """Speed against the base build; relative error (Frobenius) against fp32 at s=2048."""
         groups = ABLATION[d]
         base = groups[0][2]
-        self.explore(d, [s], [label for _, _, label in groups])
+        dv = self.by_label[base].dv
+        self.explore(d, dv, [s], [label for _, _, label in groups])
         for causal in (False, True):
             row = self.times.get((d, s, causal), {})
             for what, value, label in groups:
                 if label not in row or base not in row:
                     continue
-                self.result("attention-ablation", dict(d=d, s=s, causal=causal, option=what, value=value), row[label],
-                            row[base], f"the kernel with {groups[0][0]} {groups[0][1]}", error=self.error(label, d),
+                self.result("attention-ablation", dict(d=d, s=s, causal=causal, option=what, value=value,
+                                                       **({} if dv == d else dict(d_v=dv))), row[label],
+                            row[base], f"the kernel with {groups[0][0]} {groups[0][1]}", error=self.error(label, d, dv),
                             build=label)
 
-    def error(self, label, d):
+    def error(self, label, d, dv):
         torch.manual_seed(1)
-        q, k, v = inputs(1, 2048, 4, 4, d, d, torch.bfloat16)
-        out, _ = attention_check.run(self.kernels[label], q, k, v)
-        ref, _ = attention_check.reference(q, k, v, attention_check.mask_of(2048, 2048, False, (-1, -1)))
+        q, k, v = inputs(1, 2048, 4, 4, d, dv, torch.bfloat16)
+        extra = beside(self.by_label[label].extra, 4)
+        out, _ = attention_check.run(self.kernels[label], q, k, v, **extra)
+        ref, _ = attention_check.reference(q, k, v, attention_check.mask_of(2048, 2048, False, (-1, -1)), **extra)
         return float(f"{((out.float() - ref).norm() / ref.norm()).item():.4e}")
 
     def multimodal(self, label, with_peer):
@@ -329,23 +367,30 @@ def main():
     parser.add_argument("--out", required=True)
     parser.add_argument("--seconds", type=float, default=600, help="leaves FlexAttention out rather than run longer")
     parser.add_argument("--commit", default="")
+    parser.add_argument("--processes", type=int, default=8, help="that check side by side")
+    parser.add_argument("--parts", nargs="+", default=["forward", "others", *(f"ablation-{d}" for d in ABLATION),
+                                                       "multimodal"])
     options = parser.parse_args()
     torch.manual_seed(time.time_ns() % (1 << 31))
     p = Program(options)
     p.check()
     p.same_bits()
-    for d, s, causal in itertools.product((128, 64), SIZES, (False, True)):
-        p.forward(d, d, s, causal)
-    for s, causal in itertools.product((4096, 8192), (False, True)):
-        p.forward(128, 128, s, causal, heads=64, kv_heads=8, b=2)
-    others = (96, 96, "bf16"), (192, 128, "bf16"), (256, 256, "bf16"), (64, 64, "fp16"), (128, 128, "fp16")
-    for d, dv, dtype in others:
-        p.forward(d, dv, 4096, False, dtype)
-        p.forward(d, dv, 4096, True, dtype)
-    p.ablation(128)
-    p.ablation(64)
-    p.multimodal(product(128, 128, 8192, "causal"), False)
-    p.multimodal(product(128, 128, 8192, "visible"), p.left() > 25)
+    for part in options.parts:
+        if part == "forward":
+            for d, s, causal in itertools.product((128, 64), SIZES, (False, True)):
+                p.forward(d, d, s, causal)
+            for s, causal in itertools.product((4096, 8192), (False, True)):
+                p.forward(128, 128, s, causal, heads=64, kv_heads=8, b=2)
+        elif part == "others":
+            others = (96, 96, "bf16"), (192, 128, "bf16"), (256, 256, "bf16"), (64, 64, "fp16"), (128, 128, "fp16")
+            for d, dv, dtype in others:
+                p.forward(d, dv, 4096, False, dtype)
+                p.forward(d, dv, 4096, True, dtype)
+        elif part == "multimodal":
+            p.multimodal(product(128, 128, 8192, "causal"), False)
+            p.multimodal(product(128, 128, 8192, "visible"), p.left() > 25)
+        else:
+            p.ablation(int(part.removeprefix("ablation-")))
     p.say("done")
 
 

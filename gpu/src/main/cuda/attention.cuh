@@ -18,6 +18,10 @@ namespace attention {
 //   192, v 128                                   d192x128_r128_k112
 //   256                                          d256_r128_k80
 //
+// Capped scores and sinks have kernels of their own, the first one of each head size: attention_forward_softcap_bf16_..
+// and attention_forward_sinks_bf16_.. in families of those names. The LSE has the sink in it; a row that sees nothing
+// has it alone, and an output of zeros.
+//
 // Any window_right but kUnlimited counts as causal. The number of keys per block decides the last bits of a result: a
 // host that wants the same bits however many keys there are, or whatever shares a batch of unequal sequences, keeps to
 // one kernel of a head size.
@@ -39,7 +43,7 @@ struct Arguments {
     const void* k;
     const void* v;
     void* out;
-    float* lse;  // natural log of the sum of exponentials, [batch][head][token]; null: not written
+    float* lse;  // natural log of the sum of exponentials, sink included, [batch][head][token]; null: not written
     const int32_t* starts_q;
     const int32_t* starts_k;
     const int2* visible;
@@ -59,11 +63,14 @@ struct Arguments {
     int32_t section;  // heads that run side by side; their keys and values should fit the L2 cache
     int32_t longest_first;
     float scale;
-    int32_t reserved[8];
+    const float* sinks;  // one for each head of queries; read by the kernels with sinks alone
+    float softcap;       // above 0; read by the kernels with capped scores alone
+    int32_t reserved[5];
 };
 static_assert(sizeof(Arguments) == 256, "the host lays this out by hand");
 static_assert(offsetof(Arguments, q_batch) == 72 && offsetof(Arguments, lse_batch) == 168, "the host's offsets");
 static_assert(offsetof(Arguments, batch) == 184 && offsetof(Arguments, scale) == 220, "the host's offsets");
+static_assert(offsetof(Arguments, sinks) == 224 && offsetof(Arguments, softcap) == 232, "the host's offsets");
 
 constexpr int32_t kUnlimited = 1 << 29;
 

@@ -8,7 +8,11 @@
 //   NAME           grid: at most one block per multiprocessor, NAME_info[0] threads, NAME_info[1] bytes of shared memory
 //   NAME_finish    grid (heads, tiles), 256 threads: dQ from its fp32 sums
 //
-// Kernels: head sizes 64 and 128. Settings that bench/h200/attention-backward.jsonl bears out: `rotation` -1, `section` 16,
+// With capped scores, softcap * tanh(scale Q K^T / softcap) in the place of scale Q K^T, dS has the slope of the cap in it:
+// kernels of their own, attention_backward_softcap_.., for head sizes 96 and 128. Sinks need nothing: they are in `out` and `lse`, and
+// dsink = -sum over the head's rows of exp(sink - LSE) D.
+//
+// Kernels: head sizes 64, 96 and 128. Settings that bench/h200/attention-backward.jsonl bears out: `rotation` -1, `section` 16,
 // or 32 where not every query sees every key and tokens_k <= 4096; `together` is then of no account.
 //
 // The sum of dQ over keys: a block of the grid works through the queries for one block of keys, and adds its share of dQ
@@ -70,7 +74,7 @@ struct BackwardArguments {
     int32_t rotation;  // 0 unless every query sees every key
     int32_t any_order;
     float scale;
-    int32_t reserved;
+    float softcap;  // above 0; read by the kernels for capped scores alone
 };
 static_assert(sizeof(BackwardArguments) == 392, "the host lays this out by hand");
 static_assert(offsetof(BackwardArguments, q_batch) == 128 && offsetof(BackwardArguments, lse_batch) == 320, "offsets");

@@ -176,7 +176,8 @@ __device__ __forceinline__ void backward_prepare(const BackwardArguments& a) {
             for (int step = kLanes / 2; step > 0; step /= 2) sum += __shfl_xor_sync(0xffffffff, sum, step);
             if (lane == 0 && row < S::kRows) {
                 const bool inside = tile.row + row < tile.queries.length;
-                const float logarithm = inside ? lse[row] : -INFINITY;
+                float logarithm = inside ? lse[row] : -INFINITY;
+                if constexpr (S::kSoftcap) logarithm -= a.softcap;  // what `cap` leaves out of every score
                 // A row that sees nothing, or is none, gets weights 2^-inf.
                 statistics[row] = logarithm == -INFINITY ? -INFINITY : -1.4426950408889634f * logarithm;
                 statistics[S::kRows + row] = sum;

@@ -23,14 +23,7 @@ final class CudaEncoder implements AutoCloseable {
     /** kUnlimited of {@code attention.cuh}. */
     private static final int UNLIMITED = 1 << 29;
     /** int32_t that the kernels leave for later. */
-    private static final int RESERVED = 8;
-
-    /** By width of a head, as the table in {@code attention.cuh} has it for few keys. */
-    private static final TreeMap<Integer, String> FORMS = new TreeMap<>(Map.of(
-            64, "attention_forward_bf16_d64_r256_k64",
-            96, "attention_forward_bf16_d96_r192_k96",
-            128, "attention_forward_bf16_d128_r128_k128",
-            256, "attention_forward_bf16_d256_r128_k80"));
+    private static final int RESERVED = 5;
 
     private record Form(Kernel prepare, Kernel forward, int threads) {}
 
@@ -38,7 +31,8 @@ final class CudaEncoder implements AutoCloseable {
     private final Kernel normalize;
     private final Kernel gelu;
     private final Kernel geluTanh;
-    private final Module attention;
+    private final Function<String, Module> modules;
+    private final Map<String, Module> families = new TreeMap<>();
     private final Map<Integer, Form> forms = new TreeMap<>();
     private final Arguments arguments = new Arguments();
     private Buffer workspace;
@@ -52,17 +46,17 @@ final class CudaEncoder implements AutoCloseable {
         normalize = rows.kernel("encoder_normalize");
         gelu = rows.kernel("encoder_gelu");
         geluTanh = rows.kernel("encoder_gelu_tanh");
-        attention = modules.apply("attention_forward");
+        this.modules = modules;
     }
 
     /** {@return the least width of heads that there are kernels for and that is not less} */
     static int headWidth(int width) {
-        Integer padded = FORMS.ceilingKey(width);
-        if (padded == null) {
+        int padded = AttentionForms.width(width);
+        if (padded == 0) {
             throw new PaloverdeException(
                     ErrorCode.UNSUPPORTED_MODEL,
-                    "attention heads of " + width + " numbers; on a GPU an encoder's have at most " + FORMS.lastKey()
-                            + ": use device cpu");
+                    "attention heads of " + width + " numbers; on a GPU an encoder's have at most "
+                            + AttentionForms.mostWidth() + ": use device cpu");
         }
         return padded;
     }
@@ -136,7 +130,9 @@ final class CudaEncoder implements AutoCloseable {
                 .integer(UNLIMITED)
                 .integer(1)
                 .integer(0)
-                .real(scale);
+                .real(scale)
+                .nothing() // sinks
+                .real(0); // softcap
         for (int i = 0; i < RESERVED; i++) {
             arguments.integer(0);
         }
@@ -150,13 +146,18 @@ final class CudaEncoder implements AutoCloseable {
     }
 
     private Form form(int width) {
-        String name = FORMS.get(width);
-        if (name == null) {
-            throw Shapes.wrong("heads of " + width + " numbers, where the kernels have " + FORMS.keySet());
-        }
-        int[] info = attention.integers(name + "_info");
+        AttentionForms.Form form = AttentionForms.steady(
+                AttentionForms.Element.BF16,
+                width,
+                width,
+                AttentionForms.Extra.NONE,
+                kernels.device().capability());
+        Module attention = families.computeIfAbsent(form.family(), modules);
+        int[] info = attention.integers(form.kernel() + "_info");
         return new Form(
-                attention.kernel(name + "_prepare"), attention.kernel(name).dynamicShared(info[1]), info[0]);
+                attention.kernel(form.kernel() + "_prepare"),
+                attention.kernel(form.kernel()).dynamicShared(info[1]),
+                info[0]);
     }
 
     private void send(int[] blocks) {

@@ -1,0 +1,15 @@
+// Attention forward with a sink for each head of queries: one more exponential in every row's sum, and no value for it. One
+// kernel for each head size.
+
+#include "attention_forward.cuh"
+
+ATTENTION_FORWARD(attention_forward_sinks_bf16_d64_r256_k64, __nv_bfloat16, 64, 64, 4, 64, 2, 12, 0, true, 4, 1, attention::Extra::kSinks)
+ATTENTION_FORWARD(attention_forward_sinks_bf16_d96_r192_k96, __nv_bfloat16, 96, 96, 3, 96, 2, 5, 0, true, 6, 1, attention::Extra::kSinks)
+ATTENTION_FORWARD(attention_forward_sinks_bf16_d128_r128_k128, __nv_bfloat16, 128, 128, 2, 128, 2, 5, 0, true, 6, 2, attention::Extra::kSinks)
+ATTENTION_FORWARD(attention_forward_sinks_bf16_d192x128_r128_k112, __nv_bfloat16, 192, 128, 2, 112, 1, 4, 0, true, 7, 1, attention::Extra::kSinks)
+ATTENTION_FORWARD(attention_forward_sinks_bf16_d256_r128_k80, __nv_bfloat16, 256, 256, 2, 80, 1, 4, 0, true, 5, 1, attention::Extra::kSinks)
+ATTENTION_FORWARD(attention_forward_sinks_fp16_d64_r256_k64, __half, 64, 64, 4, 64, 2, 12, 0, true, 4, 1, attention::Extra::kSinks)
+ATTENTION_FORWARD(attention_forward_sinks_fp16_d96_r192_k96, __half, 96, 96, 3, 96, 2, 5, 0, true, 6, 1, attention::Extra::kSinks)
+ATTENTION_FORWARD(attention_forward_sinks_fp16_d128_r128_k128, __half, 128, 128, 2, 128, 2, 5, 0, true, 6, 2, attention::Extra::kSinks)
+ATTENTION_FORWARD(attention_forward_sinks_fp16_d192x128_r128_k112, __half, 192, 128, 2, 112, 1, 4, 0, true, 7, 1, attention::Extra::kSinks)
+ATTENTION_FORWARD(attention_forward_sinks_fp16_d256_r128_k80, __half, 256, 256, 2, 80, 1, 4, 0, true, 5, 1, attention::Extra::kSinks)
