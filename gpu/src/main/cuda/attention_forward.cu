@@ -16,6 +16,7 @@
 #include "attention.cuh"
 #include "hopper.cuh"
 #include "wgmma.cuh"
+#include "wgmma_heads.cuh"
 
 using namespace hopper;
 
@@ -393,7 +394,7 @@ struct Consumer {
         const Operand q(shared_offset(S::kQueries) + query_slot() * S::kQueryBytes + group * 8192, 0);
         const Operand k(shared_offset(S::kRing) + key_ring.slot * S::kSlotBytes, 0);
 #pragma unroll
-        for (int step = 0; step < S::kHeadQk / 16; step++) {
+        for (int step = 0; step < (S::kHeadQk + 15) / 16; step++) {  // behind a head's columns lie zeros
             const int panel = step / 4;
             const int inner = 32 * (step % 4);
             SharedShared<Element, S::kBlockKeys>::run(scores, q.at(panel * S::kQueryPanelBytes + inner),
@@ -612,6 +613,11 @@ struct Consumer {
                 const uint32_t y1 = __shfl_xor_sync(0xffffffff, upper ? a1 : b1, 2);
                 const uint4 whole = upper ? make_uint4(y0, y1, b0, b1) : make_uint4(a0, a1, y0, y1);
                 if (inside) *reinterpret_cast<uint4*>(row + 32 * i + 8 * quad) = whole;
+            }
+#pragma unroll
+            for (int i = kOutputs / 16 * 4; i < kOutputs / 4; i++) {  // 8-column tiles that do not make up four
+                const uint32_t pair = pack<Element>(out[4 * i + 2 * r] * inverse, out[4 * i + 2 * r + 1] * inverse);
+                if (inside) *reinterpret_cast<uint32_t*>(row + 8 * i + 2 * quad) = seen ? pair : 0;
             }
             if (a.lse != nullptr && inside && quad == 0) {
                 a.lse[tile.sequence * a.lse_batch + tile.head * a.lse_head + tile.start_q + token + 8 * r] =
@@ -892,6 +898,7 @@ ATTENTION_FORWARD(attention_forward, ATTENTION_VARIANT)
 //                                     element        qk   v  groups keys q-slots k-slots emulated lazy hand-over parts
 ATTENTION_FORWARD(attention_forward_bf16_d64_r256_k64, __nv_bfloat16, 64, 64, 4, 64, 2, 12, 0, true, 4, 1)
 ATTENTION_FORWARD(attention_forward_bf16_d64_r192_k112, __nv_bfloat16, 64, 64, 3, 112, 2, 8, 0, true, 7, 2)
+ATTENTION_FORWARD(attention_forward_bf16_d72_r128_k128, __nv_bfloat16, 72, 72, 2, 128, 2, 5, 0, true, 6, 2)
 ATTENTION_FORWARD(attention_forward_bf16_d96_r192_k96, __nv_bfloat16, 96, 96, 3, 96, 2, 5, 0, true, 6, 1)
 ATTENTION_FORWARD(attention_forward_bf16_d128_r128_k128, __nv_bfloat16, 128, 128, 2, 128, 2, 5, 0, true, 6, 2)
 ATTENTION_FORWARD(attention_forward_bf16_d128_r192_k80, __nv_bfloat16, 128, 128, 3, 80, 2, 6, 0, true, 3, 2)
