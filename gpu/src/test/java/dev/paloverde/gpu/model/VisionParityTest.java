@@ -25,9 +25,8 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 
 /**
- * Vision models against another implementation, on checkpoints of random weights that {@code src/test/recipes/vision.py}
- * made: every family, odd heads, every type of weights, grids of another size. {@code expected.json} says what that
- * implementation was.
+ * Vision models against transformers, on checkpoints of random weights that {@code src/test/recipes/vision.py} made: every
+ * family, odd heads, every type of weights, grids of another size.
  */
 class VisionParityTest {
     /** What any number may be off by, relative to the largest. */
