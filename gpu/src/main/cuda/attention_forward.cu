@@ -578,6 +578,7 @@ struct Consumer {
     // Divides by the sum, writes the rows of this thread and their LSE.
     __device__ __forceinline__ void store(const Tile& tile) {
         __syncwarp();
+        if constexpr (kOutputs % 16 != 0) store_rest(tile);
         const int64_t token = static_cast<int64_t>(tile.row) + row_in_tile();
         const int quad = quad_lane();
         const float2* const here = sums();
@@ -614,14 +615,28 @@ struct Consumer {
                 const uint4 whole = upper ? make_uint4(y0, y1, b0, b1) : make_uint4(a0, a1, y0, y1);
                 if (inside) *reinterpret_cast<uint4*>(row + 32 * i + 8 * quad) = whole;
             }
-#pragma unroll
-            for (int i = kOutputs / 16 * 4; i < kOutputs / 4; i++) {  // 8-column tiles that do not make up four
-                const uint32_t pair = pack<Element>(out[4 * i + 2 * r] * inverse, out[4 * i + 2 * r + 1] * inverse);
-                if (inside) *reinterpret_cast<uint32_t*>(row + 8 * i + 2 * quad) = seen ? pair : 0;
-            }
             if (a.lse != nullptr && inside && quad == 0) {
                 a.lse[tile.sequence * a.lse_batch + tile.head * a.lse_head + tile.start_q + token + 8 * r] =
                     seen ? (__log2f(all) - shift) * 0.6931471805599453f : -INFINITY;
+            }
+        }
+    }
+
+    // The columns behind the last whole 32 of a head, 8 at a time. Addresses are found anew: `store` has no registers left.
+    __device__ __forceinline__ void store_rest(const Tile& tile) {
+        const int64_t token = static_cast<int64_t>(tile.row) + row_in_tile();
+        const float2* const here = sums();
+        Element* const base = static_cast<Element*>(a.out) + tile.sequence * a.out_batch + tile.head * a.out_head +
+                              (tile.start_q + token) * a.out_token + 2 * quad_lane();
+#pragma unroll
+        for (int r = 0; r < 2; r++) {
+            const float all = here[8 * r].y;
+            const float inverse = 1.0f / all;
+            if (token + 8 * r >= tile.length_q) continue;
+#pragma unroll
+            for (int i = kOutputs / 16 * 4; i < kOutputs / 4; i++) {
+                const uint32_t pair = pack<Element>(out[4 * i + 2 * r] * inverse, out[4 * i + 2 * r + 1] * inverse);
+                *reinterpret_cast<uint32_t*>(base + 8 * r * a.out_token + 8 * i) = all != 0.0f ? pair : 0;
             }
         }
     }
@@ -898,7 +913,7 @@ ATTENTION_FORWARD(attention_forward, ATTENTION_VARIANT)
 //                                     element        qk   v  groups keys q-slots k-slots emulated lazy hand-over parts
 ATTENTION_FORWARD(attention_forward_bf16_d64_r256_k64, __nv_bfloat16, 64, 64, 4, 64, 2, 12, 0, true, 4, 1)
 ATTENTION_FORWARD(attention_forward_bf16_d64_r192_k112, __nv_bfloat16, 64, 64, 3, 112, 2, 8, 0, true, 7, 2)
-ATTENTION_FORWARD(attention_forward_bf16_d72_r128_k128, __nv_bfloat16, 72, 72, 2, 128, 2, 5, 0, true, 6, 2)
+ATTENTION_FORWARD(attention_forward_bf16_d72_r256_k64, __nv_bfloat16, 72, 72, 4, 64, 2, 6, 0, true, 4, 1)
 ATTENTION_FORWARD(attention_forward_bf16_d96_r192_k96, __nv_bfloat16, 96, 96, 3, 96, 2, 5, 0, true, 6, 1)
 ATTENTION_FORWARD(attention_forward_bf16_d128_r128_k128, __nv_bfloat16, 128, 128, 2, 128, 2, 5, 0, true, 6, 2)
 ATTENTION_FORWARD(attention_forward_bf16_d128_r192_k80, __nv_bfloat16, 128, 128, 3, 80, 2, 6, 0, true, 3, 2)

@@ -33,7 +33,7 @@ final class CudaEncoder implements AutoCloseable {
     /** By width of a head, as the table in {@code attention.cuh} has it for few keys. */
     private static final TreeMap<Integer, String> FORMS = new TreeMap<>(Map.of(
             64, "attention_forward_bf16_d64_r256_k64",
-            72, "attention_forward_bf16_d72_r128_k128",
+            72, "attention_forward_bf16_d72_r256_k64",
             96, "attention_forward_bf16_d96_r192_k96",
             128, "attention_forward_bf16_d128_r128_k128",
             256, "attention_forward_bf16_d256_r128_k80"));

@@ -19,6 +19,7 @@ import java.nio.file.Path;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.Collections;
 import java.util.Deque;
 import java.util.List;
 import java.util.Locale;
@@ -37,7 +38,7 @@ import java.util.stream.Stream;
  * <pre>
  * latents MODEL DEVICE IMAGES OUT       fp32 little-endian, [images, tokens, width], of the files of a folder by name
  * invariance MODEL DEVICE COUNT         the same images in steps of other sizes: the same bits?
- * speed MODEL DEVICE STEP REPEATS       images per second: of the engine, from pictures on the host to latents on the host, and
+ * speed MODEL DEVICE STEPS REPEATS      images per second: of the engine, from pictures on the host to latents on the host, and
  *                                       of the model, which copies latents to the host where nobody takes them
  * pipeline MODEL DEVICE STEP IMAGES     images per second through the engine, from encoded files, by a thread for each processor
  * decode MODEL DEVICE STEP IMAGES       what of that the threads do: files decoded, resized and cut, per second, by one thread
@@ -56,7 +57,12 @@ public final class VisionProbe {
         boolean right = switch (arguments[0]) {
             case "latents" -> latents(model, device, Path.of(arguments[3]), Path.of(arguments[4]));
             case "invariance" -> invariance(model, device, Integer.parseInt(arguments[3]));
-            case "speed" -> speed(model, device, Integer.parseInt(arguments[3]), Integer.parseInt(arguments[4]));
+            case "speed" ->
+                speed(
+                        model,
+                        device,
+                        Stream.of(arguments[3].split(",")).map(Integer::valueOf).toList(),
+                        Integer.parseInt(arguments[4]));
             case "pipeline" -> pipeline(model, device, Integer.parseInt(arguments[3]), Path.of(arguments[4]));
             case "decode" -> decode(model, device, Path.of(arguments[4]));
             default -> throw new IllegalArgumentException("what is " + arguments[0]);
@@ -125,47 +131,46 @@ public final class VisionProbe {
         return all;
     }
 
-    private static boolean speed(Path folder, String device, int step, int repeats) throws Exception {
+    private static boolean speed(Path folder, String device, List<Integer> steps, int repeats) throws Exception {
         List<Picture> pictures;
         try (Kernels kernels = Devices.open(device, 2);
                 VisionModel model = VisionDirectory.open(folder).load(kernels, VisionModel.Latents.NORMALIZED)) {
-            model.reserve(step);
-            pictures = random(model, step);
-            int rounds = Math.max(repeats, 256 / step);
-            run(model, pictures, rounds);
-            print(Map.of(
-                    "step",
-                    step,
-                    "of",
-                    "model",
-                    "images_per_second",
-                    (long) step * rounds / run(model, pictures, rounds)));
-        }
-        VisionSpec spec = new VisionSpec(folder, device, 2, step, VisionModel.Latents.NORMALIZED);
-        try (VisionEngines.Held held = VisionEngines.acquire(spec, "")) {
-            VisionEngine engine = held.engine();
-            int count = step * Math.max(2 * repeats, 512 / step);
-            for (int round = 0; round < ROUNDS; round++) {
-                long began = System.nanoTime();
-                List<CompletableFuture<float[]>> answers = new ArrayList<>();
-                for (int i = 0; i < count; i++) {
-                    answers.add(engine.encode(pictures.get(i % step)));
-                    if (i >= 8 * step) {
-                        answers.set(i - 8 * step, done(answers.get(i - 8 * step)));
-                    }
-                }
-                answers.forEach(CompletableFuture::join);
-                double seconds = (System.nanoTime() - began) / 1e9;
-                print(Map.of("step", step, "of", "engine", "images_per_second", count / seconds));
+            int most = Collections.max(steps);
+            model.reserve(most);
+            pictures = random(model, most);
+            for (int step : steps) {
+                int rounds = Math.max(repeats, 256 / step);
+                run(model, pictures.subList(0, step), rounds);
+                double seconds = run(model, pictures.subList(0, step), rounds);
+                print(Map.of("step", step, "of", "model", "images_per_second", step * rounds / seconds));
             }
+        }
+        for (int step : steps) {
+            VisionSpec spec = new VisionSpec(folder, device, 2, step, VisionModel.Latents.NORMALIZED);
+            try (VisionEngines.Held held = VisionEngines.acquire(spec, "")) {
+                int count = step * Math.max(2 * repeats, 512 / step);
+                for (int round = 0; round < ROUNDS; round++) {
+                    double seconds = run(held.engine(), pictures.subList(0, step), count);
+                    print(Map.of("step", step, "of", "engine", "images_per_second", count / seconds));
+                }
+            }
+            VisionEngines.closeIdle();
         }
         return true;
     }
 
-    /** Waits for an answer, and lets go of it. */
-    private static CompletableFuture<float[]> done(CompletableFuture<float[]> answer) {
-        answer.join();
-        return CompletableFuture.completedFuture(null);
+    /** {@return seconds of so many images, of which eight steps' latents are kept} */
+    private static double run(VisionEngine engine, List<Picture> pictures, int count) {
+        Deque<CompletableFuture<float[]>> answers = new ArrayDeque<>();
+        long began = System.nanoTime();
+        for (int i = 0; i < count; i++) {
+            answers.add(engine.encode(pictures.get(i % pictures.size())));
+            if (answers.size() > 8 * pictures.size()) {
+                answers.remove().join();
+            }
+        }
+        answers.forEach(CompletableFuture::join);
+        return (System.nanoTime() - began) / 1e9;
     }
 
     /** {@return seconds of so many steps, two on their way at a time} */
