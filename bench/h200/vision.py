@@ -1,12 +1,10 @@
 #!/usr/bin/env python3
-"""The vision encoder on a GPU, beside transformers in the same run: fixtures, parity, invariance, speed.
+"""The vision encoder on a GPU, beside transformers in the same run: parity, invariance, speed.
 
     vision.py --java 'java @/opt/java.opts -cp ...' --out DIR PART...
 
-PART    fixtures     runs gpu/src/test/recipes/vision.py --transformers into DIR/resources: checkpoints of random weights (each
-                     below 1 MB) and what transformers makes of them, for VisionParityTest
-        parity       last_hidden_state of every family against transformers, in bf16 and fp32
-        invariance   the same images in steps of other sizes, to the bit
+PART    parity       last_hidden_state of every family against transformers, in bf16 and fp32; and the same images in steps of
+                     other sizes, to the bit
         speed        images per second at the shape of SigLIP So400m, 224 pixels, patches of 14: steps of 1, 16, 64, from
                      pictures on the host to latents on the host; with the share of the roofline, FLOPs over the rate of the
                      run's own bf16 matrix product; and without anybody who takes the latents
@@ -35,12 +33,11 @@ import transformers
 from PIL import Image
 
 import engine
+import vision_so400m
 
-HERE = engine.HERE
 WORK = pathlib.Path("/tmp/paloverde-vision")
 
-SO400M = dict(hidden_size=1152, intermediate_size=4304, num_hidden_layers=27, num_attention_heads=16, image_size=224,
-              patch_size=14, vision_use_head=False)
+SO400M, SIGLIP_PROCESSOR = vision_so400m.SHAPE, vision_so400m.PROCESSOR
 TOKENS = 256
 STEPS = (1, 16, 64)
 SHAPE = dict(hidden_size=512, num_hidden_layers=4, num_attention_heads=8, patch_size=14, image_size=224)
@@ -53,9 +50,6 @@ FAMILIES = {
     "dinov2-with-registers": (transformers.Dinov2WithRegistersConfig, transformers.Dinov2WithRegistersModel,
                               dict(SHAPE, image_size=518, mlp_ratio=4, num_register_tokens=4)),
 }
-SIGLIP_PROCESSOR = dict(image_processor_type="SiglipImageProcessor", do_resize=True, size=dict(height=224, width=224),
-                        resample=2, do_rescale=True, rescale_factor=1 / 255, do_normalize=True,
-                        image_mean=[0.5] * 3, image_std=[0.5] * 3)
 DINO_PROCESSOR = dict(image_processor_type="BitImageProcessor", do_resize=True, size=dict(shortest_edge=256), resample=3,
                       do_center_crop=True, crop_size=dict(height=224, width=224), do_rescale=True,
                       rescale_factor=1 / 255, do_normalize=True, image_mean=[0.485, 0.456, 0.406],
@@ -128,8 +122,10 @@ def parity(java, results):
         processor = DINO_PROCESSOR if name.startswith("dino") else SIGLIP_PROCESSOR
         models[name] = make(name, config_kind(**shape), kind, processor)
     with concurrent.futures.ThreadPoolExecutor() as pool:
-        list(pool.map(lambda name: probe(java, "latents", models[name][1], "cuda", WORK / "images", WORK / f"{name}.latents"),
-                      models))
+        found = pool.map(lambda name: probe(java, "latents", models[name][1], "cuda", WORK / "images", WORK / f"{name}.latents",
+                                            "--", "invariance", models[name][1], "cuda", 33), models)
+        for name, rows in zip(models, found):
+            print(name, rows, flush=True)
     for name, (_, kind, shape) in FAMILIES.items():
         model, folder = models[name]
         processor = json.loads((folder / "preprocessor_config.json").read_text())
@@ -149,20 +145,10 @@ def parity(java, results):
             raise RuntimeError(f"{name}: error {error} is more than twice {theirs}")
 
 
-def invariance(java):
-    with concurrent.futures.ThreadPoolExecutor() as pool:
-        found = pool.map(lambda name: (name, probe(java, "invariance", WORK / name, "cuda", 33)), FAMILIES)
-        for name, rows in found:
-            print(name, rows, flush=True)
-
-
 def so400m():
     folder = WORK / "so400m"
     if not folder.exists():
-        model, _ = make("so400m", transformers.SiglipVisionConfig(**SO400M), transformers.SiglipVisionModel,
-                        SIGLIP_PROCESSOR)
-        del model
-        torch.cuda.empty_cache()
+        vision_so400m.write(folder)
     return folder
 
 
@@ -295,15 +281,8 @@ def main():
     for part in arguments.parts:
         begin = time.time()
         try:
-            if part == "fixtures":
-                output = pathlib.Path(arguments.out) / "resources"
-                output.mkdir(exist_ok=True)
-                subprocess.run([sys.executable, HERE / "gpu/src/test/recipes/vision.py", "--output", output,
-                                "--transformers"], check=True)
-            elif part == "parity":
+            if part == "parity":
                 parity(java, results)
-            elif part == "invariance":
-                invariance(java)
             elif part == "warm":
                 warm()
             elif part == "kernels":

@@ -33,7 +33,7 @@ import java.util.stream.Stream;
 
 /**
  * Runs a vision model as {@code bench/h200/vision.py} asks for, on whatever device. Prints JSON, one object a line, and exits
- * with 1 where something is not as it has to be.
+ * with 1 where something is not as it has to be. Several such lines may be given at once, with "--" between them.
  *
  * <pre>
  * latents MODEL DEVICE IMAGES OUT       fp32 little-endian, [images, tokens, width], of the files of a folder by name
@@ -52,9 +52,22 @@ public final class VisionProbe {
 
     /** See the class. */
     public static void main(String[] arguments) throws Exception {
+        boolean right = true;
+        int from = 0;
+        for (int to = 0; to <= arguments.length; to++) {
+            if (to == arguments.length || arguments[to].equals("--")) {
+                right &= run(Arrays.copyOfRange(arguments, from, to));
+                from = to + 1;
+            }
+        }
+        VisionEngines.closeIdle();
+        System.exit(right ? 0 : 1);
+    }
+
+    private static boolean run(String[] arguments) throws Exception {
         Path model = Path.of(arguments[1]);
         String device = arguments[2];
-        boolean right = switch (arguments[0]) {
+        return switch (arguments[0]) {
             case "latents" -> latents(model, device, Path.of(arguments[3]), Path.of(arguments[4]));
             case "invariance" -> invariance(model, device, Integer.parseInt(arguments[3]));
             case "speed" ->
@@ -67,8 +80,6 @@ public final class VisionProbe {
             case "decode" -> decode(model, device, Path.of(arguments[4]));
             default -> throw new IllegalArgumentException("what is " + arguments[0]);
         };
-        VisionEngines.closeIdle();
-        System.exit(right ? 0 : 1);
     }
 
     private static boolean latents(Path folder, String device, Path images, Path out) throws IOException {
@@ -154,7 +165,9 @@ public final class VisionProbe {
                     print(Map.of("step", step, "of", "engine", "images_per_second", count / seconds));
                 }
             }
-            VisionEngines.closeIdle();
+            if (step != steps.get(steps.size() - 1)) {
+                VisionEngines.closeIdle();
+            }
         }
         return true;
     }
