@@ -11,6 +11,7 @@ namespace attention {
 //   head size   keys seen                        kernel
 //   64          tokens_k >= 8192                 d64_r192_k112
 //   64          fewer                            d64_r256_k64
+//   72                                           d72_r256_k64
 //   96                                           d96_r192_k96
 //   128         all, tokens_k >= 2048            d128_r192_k80
 //   128         causal, tokens_k >= 8192         d128_r192_k80

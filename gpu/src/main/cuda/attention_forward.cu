@@ -7,6 +7,7 @@
 //                                     element        qk   v  groups keys q-slots k-slots emulated lazy hand-over parts
 ATTENTION_FORWARD(attention_forward_bf16_d64_r256_k64, __nv_bfloat16, 64, 64, 4, 64, 2, 12, 0, true, 4, 1)
 ATTENTION_FORWARD(attention_forward_bf16_d64_r192_k112, __nv_bfloat16, 64, 64, 3, 112, 2, 8, 0, true, 7, 2)
+ATTENTION_FORWARD(attention_forward_bf16_d72_r256_k64, __nv_bfloat16, 72, 72, 4, 64, 2, 6, 0, true, 4, 1)
 ATTENTION_FORWARD(attention_forward_bf16_d96_r192_k96, __nv_bfloat16, 96, 96, 3, 96, 2, 5, 0, true, 6, 1)
 ATTENTION_FORWARD(attention_forward_bf16_d128_r128_k128, __nv_bfloat16, 128, 128, 2, 128, 2, 5, 0, true, 6, 2)
 ATTENTION_FORWARD(attention_forward_bf16_d128_r192_k80, __nv_bfloat16, 128, 128, 3, 80, 2, 6, 0, true, 3, 2)

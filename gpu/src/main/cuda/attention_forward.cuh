@@ -21,6 +21,7 @@
 #include "attention_forward_work.cuh"
 #include "hopper.cuh"
 #include "wgmma.cuh"
+#include "wgmma_heads.cuh"
 
 using namespace hopper;
 
@@ -246,7 +247,7 @@ struct Consumer {
         const Operand q(shared_offset(S::kQueries) + query_slot() * S::kQueryBytes + group * 8192, 0);
         const Operand k(shared_offset(S::kRing) + key_ring.slot * S::kSlotBytes, 0);
 #pragma unroll
-        for (int step = 0; step < S::kHeadQk / 16; step++) {
+        for (int step = 0; step < (S::kHeadQk + 15) / 16; step++) {  // behind a head's columns lie zeros
             const int panel = step / 4;
             const int inner = 32 * (step % 4);
             SharedShared<Element, S::kBlockKeys>::run(scores, q.at(panel * S::kQueryPanelBytes + inner),
@@ -474,6 +475,7 @@ struct Consumer {
     // Divides by the sum, writes the rows of this thread and their LSE.
     __device__ __forceinline__ void store(const Tile& tile) {
         __syncwarp();
+        if constexpr (kOutputs % 16 != 0) store_rest(tile);
         const int64_t token = static_cast<int64_t>(tile.row) + row_in_tile();
         const int quad = quad_lane();
         const float2* const here = sums();
@@ -518,6 +520,25 @@ struct Consumer {
             if (a.lse != nullptr && inside && quad == 0) {
                 a.lse[tile.sequence * a.lse_batch + tile.head * a.lse_head + tile.start_q + token + 8 * r] =
                     logarithm(tile, all, shift);
+            }
+        }
+    }
+
+    // The columns behind the last whole 32 of a head, 8 at a time. Addresses are found anew: `store` has no registers left.
+    __device__ __forceinline__ void store_rest(const Tile& tile) {
+        const int64_t token = static_cast<int64_t>(tile.row) + row_in_tile();
+        const float2* const here = sums();
+        Element* const base = static_cast<Element*>(a.out) + tile.sequence * a.out_batch + tile.head * a.out_head +
+                              (tile.start_q + token) * a.out_token + 2 * quad_lane();
+#pragma unroll
+        for (int r = 0; r < 2; r++) {
+            const float all = here[8 * r].y;
+            const float inverse = 1.0f / all;
+            if (token + 8 * r >= tile.length_q) continue;
+#pragma unroll
+            for (int i = kOutputs / 16 * 4; i < kOutputs / 4; i++) {
+                const uint32_t pair = pack<Element>(out[4 * i + 2 * r] * inverse, out[4 * i + 2 * r + 1] * inverse);
+                *reinterpret_cast<uint32_t*>(base + 8 * r * a.out_token + 8 * i) = all != 0.0f ? pair : 0;
             }
         }
     }

@@ -57,6 +57,12 @@ extern "C" __global__ void __launch_bounds__(kThreads) rows_embed(const __grid_c
     for (int chunk = threadIdx.x; chunk * 8 < p.columns; chunk += kThreads) {
         uint4 eight = tile_row[chunk / 8 * 512 + (chunk % 8 ^ token % 8)];
         uint32_t pairs[4] = {eight.x, eight.y, eight.z, eight.w};
+        if (p.columns % 4 == 0 && chunk * 8 + 8 <= p.columns) {
+            float4* four = reinterpret_cast<float4*>(out + chunk * 8);
+            four[0] = make_float4(bf16_low(pairs[0]), bf16_high(pairs[0]), bf16_low(pairs[1]), bf16_high(pairs[1]));
+            four[1] = make_float4(bf16_low(pairs[2]), bf16_high(pairs[2]), bf16_low(pairs[3]), bf16_high(pairs[3]));
+            continue;
+        }
 #pragma unroll
         for (int i = 0; i < 4; i++) {
             int column = chunk * 8 + 2 * i;

@@ -1,11 +1,12 @@
 #!/usr/bin/env python3
 """Writes wgmma.cuh: one function per shape and element type of the warpgroup matrix products the kernels use; and
 wgmma_backward.cuh: the form that only the backward of attention uses; and wgmma_register_rows.cuh: those that products with
-weights of eight bits use.
+weights of eight bits use; and wgmma_heads.cuh: that of heads whose width is no multiple of 32.
 
     python3 wgmma.py > wgmma.cuh
     python3 wgmma.py backward > wgmma_backward.cuh
     python3 wgmma.py rows > wgmma_register_rows.cuh
+    python3 wgmma.py heads > wgmma_heads.cuh
 """
 
 import sys
@@ -14,6 +15,7 @@ PRODUCTS = [16, 24, 32, 48]  # bf16 only
 SCORES = [64, 80, 96, 112, 128, 144, 160, 176, 192, 208, 224, 256]
 OUTPUTS = [32, 64, 96, 128, 192, 256]
 ROWS = [8, 16, 32, 64, 128, 256]
+HEADS = [72]  # bf16 only
 
 
 def accumulators(n):
@@ -105,6 +107,14 @@ def rows():
     print("\n}  // namespace hopper")
 
 
+def heads():
+    print("// Written by wgmma.py heads; do not edit.")
+    print('#pragma once\n\n#include "wgmma.cuh"\n\nnamespace hopper {')
+    for n in HEADS:
+        print(register_shared(n, "__nv_bfloat16", "bf16"))
+    print("\n}  // namespace hopper")
+
+
 def main():
     print("// Written by wgmma.py; do not edit.")
     print("#pragma once\n\n#include <cuda_bf16.h>\n#include <cuda_fp16.h>\n#include <cstdint>\n\nnamespace hopper {\n")
@@ -121,4 +131,4 @@ def main():
 
 
 if __name__ == "__main__":
-    {"backward": backward, "rows": rows}.get("".join(sys.argv[1:]), main)()
+    {"backward": backward, "rows": rows, "heads": heads}.get("".join(sys.argv[1:]), main)()

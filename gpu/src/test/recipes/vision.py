@@ -52,7 +52,9 @@ DINO = dict(model_type="dinov2", architectures=["Dinov2Model"], hidden_size=HIDD
 CASES = {
     "siglip": (SIGLIP, SIGLIP_PROCESSOR, "F32"),
     "siglip-odd-heads": (dict(SIGLIP, hidden_size=36), SIGLIP_PROCESSOR, "F32"),
-    "siglip-pair-bf16": (dict(model_type="siglip", architectures=["SiglipModel"], text_config=dict(hidden_size=HIDDEN),
+    "siglip-pair-bf16": (dict(model_type="siglip", architectures=["SiglipModel"], text_config=dict(hidden_size=HIDDEN, intermediate_size=INNER, num_hidden_layers=1,
+                                               num_attention_heads=HEADS, vocab_size=8, bos_token_id=None,
+                                               eos_token_id=None, pad_token_id=None),
                               vision_config=SIGLIP), dict(SIGLIP_PROCESSOR, resample=2), "BF16"),
     "siglip2": (dict(SIGLIP, model_type="siglip2_vision_model", architectures=["Siglip2VisionModel"], num_patches=16),
                 dict(SIGLIP_PROCESSOR, resample=2), "F32"),
@@ -287,6 +289,7 @@ def main():
     parser.add_argument("--output", required=True, type=Path)
     parser.add_argument("--transformers", action="store_true")
     arguments = parser.parse_args()
+    arguments.output.mkdir(parents=True, exist_ok=True)
     resampling(arguments.output)
     for name, (config, how, kind) in CASES.items():
         folder = arguments.output / "vision" / name

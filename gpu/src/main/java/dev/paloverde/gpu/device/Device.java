@@ -280,6 +280,11 @@ public final class Device implements AutoCloseable {
         return event(CUevent_flags.CU_EVENT_DISABLE_TIMING);
     }
 
+    /** {@return a new mark that threads wait for asleep: some microseconds later, and no core is busy meanwhile} */
+    public Event quietEvent() {
+        return event(CUevent_flags.CU_EVENT_DISABLE_TIMING | CUevent_flags.CU_EVENT_BLOCKING_SYNC);
+    }
+
     /** {@return a new mark that remembers when it was reached, for {@link Event#millisecondsSince}; the caller closes it} */
     public Event timer() {
         return event(CUevent_flags.CU_EVENT_DEFAULT);

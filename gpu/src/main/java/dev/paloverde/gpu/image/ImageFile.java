@@ -18,6 +18,7 @@ public final class ImageFile {
     private final ImageLimits limits;
     private final int width;
     private final int height;
+    private final Orientation orientation;
     private final GifFrames gif;
 
     private ImageFile(byte[] bytes, ImageLimits limits) {
@@ -31,13 +32,14 @@ public final class ImageFile {
             PngChunks.requireWhole(bytes);
         }
         gif = format == ImageFormat.GIF ? GifFrames.scan(bytes, limits) : null;
+        orientation = Orientation.of(format, bytes);
         if (gif != null) {
             width = gif.width();
             height = gif.height();
         } else {
             int[] sides = read(reader -> new int[] {reader.getWidth(0), reader.getHeight(0)});
-            width = sides[0];
-            height = sides[1];
+            width = sides[orientation.swapsSides() ? 1 : 0];
+            height = sides[orientation.swapsSides() ? 0 : 1];
         }
         if (width < 1 || height < 1) {
             throw new PaloverdeException(
@@ -61,7 +63,7 @@ public final class ImageFile {
         return format;
     }
 
-    /** {@return pixels in a row} */
+    /** {@return pixels in a row of what {@link #decode} gives} */
     public int width() {
         return width;
     }
@@ -78,12 +80,13 @@ public final class ImageFile {
 
     /**
      * Decodes it, or the first frame of it. Samples are taken as they stand: no colour profile is applied and transparency
-     * is dropped, as by Pillow's {@code convert("RGB")}; of samples of 16 bits the upper 8 count.
+     * is dropped, as by Pillow's {@code convert("RGB")}; of samples of 16 bits the upper 8 count. It is turned upright where
+     * its Exif data say how the camera was held, as by Pillow's {@code exif_transpose}.
      *
      * @throws PaloverdeException {@code INVALID_IMAGE}, also for a file that ends too early
      */
     public Picture decode() {
-        return gif == null ? read(reader -> Rasters.rgb(Readers.whole(reader))) : gif.first();
+        return gif == null ? orientation.apply(read(reader -> Rasters.rgb(Readers.whole(reader)))) : gif.first();
     }
 
     /**
@@ -122,6 +125,8 @@ public final class ImageFile {
             // runs out only where a file's inner lengths lie
             throw new PaloverdeException(
                     ErrorCode.INVALID_IMAGE, "the %s file cannot be decoded: %s".formatted(format, e), e);
+        } catch (LinkageError e) {
+            throw Readers.unlinked(e);
         } finally {
             reader.dispose();
         }

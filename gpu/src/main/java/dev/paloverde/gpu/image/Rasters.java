@@ -3,7 +3,9 @@ package dev.paloverde.gpu.image;
 import java.awt.color.ColorSpace;
 import java.awt.image.BufferedImage;
 import java.awt.image.ColorModel;
+import java.awt.image.DataBufferByte;
 import java.awt.image.IndexColorModel;
+import java.awt.image.PixelInterleavedSampleModel;
 import java.awt.image.Raster;
 
 /** Samples of decoded images. ImageIO's own conversion is avoided: it would apply gamma to grey and colour profiles to all. */
@@ -26,6 +28,11 @@ final class Rasters {
                     put(rgb, y * width + x, palette.getRGB(Math.min(row[x], palette.getMapSize() - 1)));
                 }
             }
+        } else if (bits == 8
+                && !isOther(colors)
+                && raster.getSampleModel() instanceof PixelInterleavedSampleModel model
+                && raster.getDataBuffer() instanceof DataBufferByte data) {
+            interleaved(raster, model, data, rgb);
         } else if (bits >= 8 && bits <= 16 && !isOther(colors)) {
             int[] row = new int[width * bands];
             int shift = bits - 8;
@@ -48,6 +55,29 @@ final class Rasters {
             }
         }
         return new Picture(width, height, rgb);
+    }
+
+    /** What most files become: bytes pixel by pixel, in whatever order. */
+    private static void interleaved(Raster raster, PixelInterleavedSampleModel model, DataBufferByte data, byte[] rgb) {
+        byte[] in = data.getData();
+        int[] bands = model.getBandOffsets();
+        int red = bands[0];
+        int green = bands[bands.length < 3 ? 0 : 1];
+        int blue = bands[bands.length < 3 ? 0 : 2];
+        int step = model.getPixelStride();
+        int to = 0;
+        for (int y = 0; y < raster.getHeight(); y++) {
+            int at = data.getOffset()
+                    + (y - raster.getSampleModelTranslateY()) * model.getScanlineStride()
+                    - raster.getSampleModelTranslateX() * step;
+            for (int x = 0; x < raster.getWidth(); x++) {
+                rgb[to] = in[at + red];
+                rgb[to + 1] = in[at + green];
+                rgb[to + 2] = in[at + blue];
+                to += 3;
+                at += step;
+            }
+        }
     }
 
     /** {@return whether samples are neither grey nor red, green and blue} */

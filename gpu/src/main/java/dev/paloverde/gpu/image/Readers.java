@@ -54,11 +54,28 @@ final class Readers {
             throw new PaloverdeException(
                     ErrorCode.INTERNAL, "this Java runtime has no reader for %s; use a full JDK".formatted(format));
         }
+        return open(provider);
+    }
+
+    static ImageReader open(ImageReaderSpi provider) {
         try {
             return provider.createReaderInstance();
         } catch (IOException e) {
-            throw new PaloverdeException(ErrorCode.INTERNAL, "no reader for %s: %s".formatted(format, e), e);
+            throw new PaloverdeException(
+                    ErrorCode.INTERNAL, "no reader from %s: %s".formatted(provider.getClass(), e), e);
+        } catch (LinkageError e) {
+            throw unlinked(e);
         }
+    }
+
+    /** {@return what there is to say where the native half of a reader is not whole, and no file of its format can be read} */
+    static PaloverdeException unlinked(LinkageError cause) {
+        return new PaloverdeException(
+                ErrorCode.INTERNAL,
+                ("this Java runtime cannot load its image library (%s); install what that needs (Debian's OpenJDK: libjpeg62-turbo"
+                                + " and liblcms2-2), or use another JDK 17")
+                        .formatted(cause),
+                cause);
     }
 
     /** {@return the first image; a reader that warns of missing data has filled it with something} */

@@ -7,7 +7,7 @@
  *
  * <p>The decoders are ImageIO's and TwelveMonkeys' ({@code Readers}); what they make of samples is {@code Rasters}'. {@code
  * GifFrames} lays the frames of an animation over one another. Files come from anywhere: whatever a decoder throws is the
- * row's error, a file that ends too early is an error although decoders would fill it in ({@code PngChunks}), and no metadata
- * is unpacked. An orientation that a camera noted is not applied.
+ * row's error, and a file that ends too early is an error although decoders would fill it in ({@code PngChunks}). Of metadata
+ * nothing is unpacked but how the camera was held ({@code Orientation}): pictures come out upright.
  */
 package dev.paloverde.gpu.image;

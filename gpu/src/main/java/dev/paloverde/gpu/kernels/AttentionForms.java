@@ -31,11 +31,14 @@ final class AttentionForms {
             "192x128", "d192x128_r128_k112",
             "256x256", "d256_r128_k80");
 
+    /** More of them, for bf16 and without extras alone. */
+    private static final Map<String, String> PLAIN = Map.of("72x72", "d72_r256_k64");
+
     /** As {@link #STEADY}, for GPUs of capability 100. */
     private static final Map<String, String> UNTRIED = Map.of("64x64", "d64_r256_k128", "128x128", "d128_r256_k128");
 
     /** Sizes of heads whose queries and values are equally wide. */
-    private static final TreeMap<Integer, Integer> WIDTHS = new TreeMap<>(Map.of(64, 64, 96, 96, 128, 128, 256, 256));
+    private static final TreeMap<Integer, Integer> WIDTHS = new TreeMap<>(Map.of(64, 64, 72, 72, 96, 96, 128, 128, 256, 256));
 
     private static final int BLACKWELL = 100;
 
@@ -101,7 +104,8 @@ final class AttentionForms {
         if (capability == BLACKWELL) {
             return untried(element, widths, extra);
         }
-        String form = STEADY.get(widths);
+        boolean plain = element == Element.BF16 && extra == Extra.NONE && PLAIN.containsKey(widths);
+        String form = plain ? PLAIN.get(widths) : STEADY.get(widths);
         if (form == null) {
             throw Shapes.wrong("heads of %d and %d numbers, where the kernels have %s"
                     .formatted(queryWidth, valueWidth, new TreeMap<>(STEADY).keySet()));

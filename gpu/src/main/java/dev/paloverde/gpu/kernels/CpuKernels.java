@@ -191,6 +191,39 @@ public final class CpuKernels extends Kernels {
     }
 
     @Override
+    public void cut(List<byte[]> images, PatchLayout layout, Tensor out) {
+        float[] to = own(out, CpuTensor.class).values();
+        Shapes.same(out.rows(), images.size() * layout.sequence(), "rows of the output", "rows of the images");
+        Shapes.same(out.columns(), layout.numbers(), "columns of the output", "numbers of a patch");
+        images.forEach(image -> Shapes.same(image.length, layout.samples(), "samples", "samples of an image"));
+        int step = layout.sequence() * layout.numbers();
+        forRows(images.size(), 8L * step, (image, scratch) -> layout.cut(images.get(image), to, image * step));
+    }
+
+    @Override
+    public LateRows fetch(Tensor rows) {
+        int columns = rows.columns();
+        float[] numbers = Arrays.copyOf(own(rows, CpuTensor.class).values(), rows.rows() * columns);
+        return new LateRows() {
+            @Override
+            public void await() {}
+
+            @Override
+            public boolean read(int first, int count, float[] out) {
+                System.arraycopy(numbers, first * columns, out, 0, count * columns);
+                boolean finite = true;
+                for (int i = 0; i < count * columns; i++) {
+                    finite &= Float.isFinite(out[i]);
+                }
+                return finite;
+            }
+
+            @Override
+            public void close() {}
+        };
+    }
+
+    @Override
     public void normalizeCentered(Tensor in, Weights gain, Weights bias, float epsilon, Tensor out) {
         float[] from = own(in, CpuTensor.class).values();
         float[] to = own(out, CpuTensor.class).values();

@@ -7,17 +7,22 @@ import dev.paloverde.gpu.device.Buffer;
 import dev.paloverde.gpu.device.Kernel;
 import dev.paloverde.gpu.device.Module;
 import java.util.Arrays;
+import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
 import java.util.function.Function;
 
 /**
- * What encoders do on a GPU and decoders do not: norms with means, activations without gates, and attention within blocks
- * of rows by the FlashAttention-4-style kernels of {@code attention_forward.cu}. There is one of these for each width of
- * heads, so that no bit depends on what is in a step.
+ * What encoders do on a GPU and decoders do not: images cut into patches, norms with means, and attention within blocks of
+ * rows by the FlashAttention-4-style kernels of {@code attention_forward.cu}. There is one of these for each width of heads,
+ * so that no bit depends on what is in a step.
  */
 final class CudaEncoder implements AutoCloseable {
     private static final int THREADS = 256;
+    /** Rows that a block of the norm takes, a warp each. */
+    private static final int NORM_ROWS = 8;
+
+    private static final int SAMPLES = 256;
     private static final int PREPARE_THREADS = 96;
     private static final int DESCRIPTOR_BYTES = 128;
     /** kUnlimited of {@code attention.cuh}. */
@@ -27,10 +32,12 @@ final class CudaEncoder implements AutoCloseable {
 
     private record Form(Kernel prepare, Kernel forward, int threads) {}
 
+    /** What the descriptors that attention reads through were made for. */
+    private record Described(Heads queries, Heads keys, Heads values, Buffer workspace) {}
+
     private final CudaKernels kernels;
     private final Kernel normalize;
-    private final Kernel gelu;
-    private final Kernel geluTanh;
+    private final Kernel cut;
     private final Function<String, Module> modules;
     private final Map<String, Module> families = new TreeMap<>();
     private final Map<Integer, Form> forms = new TreeMap<>();
@@ -38,14 +45,17 @@ final class CudaEncoder implements AutoCloseable {
     private Buffer workspace;
     private Buffer starts;
     private int[] sent;
+    private Described described;
+    private Buffer samples;
+    private Buffer table;
+    private float[][] tabulated;
 
     /** @param modules gives a family of kernels by its name */
     CudaEncoder(CudaKernels kernels, Function<String, Module> modules) {
         this.kernels = kernels;
         Module rows = modules.apply("encoder");
         normalize = rows.kernel("encoder_normalize");
-        gelu = rows.kernel("encoder_gelu");
-        geluTanh = rows.kernel("encoder_gelu_tanh");
+        cut = rows.kernel("encoder_cut");
         this.modules = modules;
     }
 
@@ -73,18 +83,62 @@ final class CudaEncoder implements AutoCloseable {
                 .integer(out.stride())
                 .real(epsilon)
                 .integer(0);
-        kernels.launch(normalize, kernels.mostRows(in.rows()), 1, THREADS, arguments);
+        int blocks = (kernels.mostRows(in.rows()) + NORM_ROWS - 1) / NORM_ROWS;
+        kernels.launch(normalize, blocks, 1, THREADS, arguments);
     }
 
-    void activate(Activation activation, CudaTensor values) {
+    void cut(List<byte[]> images, PatchLayout layout, CudaTensor out) {
+        tabulate(layout.values());
+        long needed = (long) images.size() * layout.samples();
+        if (samples == null || samples.bytes() < needed) {
+            release(samples);
+            samples = kernels.device().allocate(needed);
+        }
+        int size = layout.samples();
+        int perCopy =
+                (int) Math.max(1, Math.min(images.size(), kernels.staging().capacity() / 4 / size));
+        for (int first = 0; first < images.size(); first += perCopy) {
+            int some = Math.min(perCopy, images.size() - first);
+            CudaStaging.Piece piece = kernels.staging().piece(some * size);
+            for (int image = 0; image < some; image++) {
+                piece.bytes().put(image * size, images.get(first + image));
+            }
+            piece.send(samples, (long) first * size);
+        }
         arguments
                 .clear()
-                .pointer(values.values())
-                .pointer(kernels.rows(values.rows()))
-                .integer(values.columns())
-                .integer(values.stride());
-        Kernel kernel = activation == Activation.GELU ? gelu : geluTanh;
-        kernels.launch(kernel, kernels.mostRows(values.rows()), 1, THREADS, arguments);
+                .pointer(samples)
+                .pointer(table)
+                .pointer(kernels.rows(out.rows()))
+                .pointer(out.values())
+                .integer(layout.width())
+                .integer(layout.height())
+                .integer(layout.side())
+                .integer(layout.prefix())
+                .integer(layout.sequence())
+                .integer(out.stride())
+                .integer(layout.order() == PatchLayout.Order.CHANNELS_LAST ? 1 : 0)
+                .integer(0);
+        kernels.launch(cut, kernels.mostRows(out.rows()), 1, THREADS, arguments);
+    }
+
+    /** Sends what samples become, rounded as every operand is. */
+    private void tabulate(float[][] values) {
+        if (tabulated == values) {
+            return;
+        }
+        if (table == null) {
+            table = kernels.device().allocate(Short.BYTES * PatchLayout.CHANNELS * SAMPLES);
+        }
+        CudaStaging.Piece piece = kernels.staging().piece((int) table.bytes());
+        for (int channel = 0; channel < PatchLayout.CHANNELS; channel++) {
+            for (int sample = 0; sample < SAMPLES; sample++) {
+                short number = HostNumbers.floatToBf16(values[channel][sample]);
+                piece.bytes().putShort(Short.BYTES * (SAMPLES * channel + sample), number);
+            }
+        }
+        piece.send(table, 0);
+        tabulated = values;
     }
 
     /** All operands are bf16; heads are as wide as {@link #headWidth} says. */
@@ -136,7 +190,12 @@ final class CudaEncoder implements AutoCloseable {
         for (int i = 0; i < RESERVED; i++) {
             arguments.integer(0);
         }
-        kernels.launchAlone(form.prepare(), count, PREPARE_THREADS, arguments);
+        Described asked = new Described(queries, keys, values, workspace);
+        if (!asked.equals(described)) {
+            // descriptors say where tensors and blocks lie, not what is in them: they outlive layers and steps
+            kernels.launchAlone(form.prepare(), count, PREPARE_THREADS, arguments);
+            described = asked;
+        }
         kernels.launchAlone(form.forward(), kernels.device().multiprocessors(), form.threads(), arguments);
     }
 
@@ -174,6 +233,7 @@ final class CudaEncoder implements AutoCloseable {
         }
         piece.send(starts, 0);
         sent = blocks.clone();
+        described = null;
     }
 
     private void release(Buffer buffer) {
@@ -187,5 +247,7 @@ final class CudaEncoder implements AutoCloseable {
     public void close() {
         release(workspace);
         release(starts);
+        release(samples);
+        release(table);
     }
 }

@@ -30,7 +30,7 @@ public final class CudaKernels extends Kernels {
     private static final Logger LOG = LoggerFactory.getLogger(CudaKernels.class);
 
     /** Changes whenever a bit of any result does. */
-    static final String VERSION = "cuda-bf16-1";
+    static final String VERSION = "cuda-bf16-2";
 
     private static final int CAPABILITY = 90;
     private static final int THREADS = 256;
@@ -73,6 +73,9 @@ public final class CudaKernels extends Kernels {
 
     /** What encoders need, from the first time on that there is one. */
     private CudaEncoder encoder;
+
+    /** Rows on their way to the host, from the first time on that there are any. */
+    private CudaRows.Pool late;
 
     private long launches;
 
@@ -544,6 +547,25 @@ public final class CudaKernels extends Kernels {
     }
 
     @Override
+    public void cut(List<byte[]> images, PatchLayout layout, Tensor out) {
+        Shapes.same(out.rows(), images.size() * layout.sequence(), "rows of the output", "rows of the images");
+        Shapes.same(out.columns(), layout.numbers(), "columns of the output", "numbers of a patch");
+        images.forEach(image -> Shapes.same(image.length, layout.samples(), "samples", "samples of an image"));
+        if (!images.isEmpty()) {
+            encoder().cut(images, layout, operand(out));
+        }
+    }
+
+    @Override
+    public LateRows fetch(Tensor rows) {
+        CudaTensor from = operand(rows);
+        if (late == null) {
+            late = new CudaRows.Pool(this);
+        }
+        return late.fetch(from);
+    }
+
+    @Override
     public void normalizeCentered(Tensor in, Weights gain, Weights bias, float epsilon, Tensor out) {
         CudaTensor from = residual(in);
         Shapes.same(gain.length(), in.columns(), "gain", "columns of the input");
@@ -553,11 +575,11 @@ public final class CudaKernels extends Kernels {
         encoder().normalize(from, own(gain, CudaWeights.class), own(bias, CudaWeights.class), epsilon, operand(out));
     }
 
-    /** Composed of {@link #multiply} and a kernel over its output. */
     @Override
     public void multiplyActivated(Tensor in, Matrix weight, Weights bias, Activation activation, Tensor out) {
-        multiply(in, weight, bias, out);
-        encoder().activate(activation, operand(out));
+        Shapes.same(out.columns(), weight.rows(), "columns of the output", "outputs");
+        attach();
+        multiply(products.activated(activation), in, weight, bias, operand(out));
     }
 
     @Override
@@ -789,6 +811,9 @@ public final class CudaKernels extends Kernels {
         head.close();
         if (encoder != null) {
             encoder.close();
+        }
+        if (late != null) {
+            late.close();
         }
         attention.close();
         step.close();

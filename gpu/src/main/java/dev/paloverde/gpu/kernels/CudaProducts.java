@@ -34,7 +34,9 @@ final class CudaProducts {
         GATED,
         LOGITS,
         SCORE,
-        CHOOSE
+        CHOOSE,
+        GELU,
+        GELU_TANH
     }
 
     /**
@@ -53,6 +55,7 @@ final class CudaProducts {
     private final Arguments arguments = new Arguments();
     private final Function<String, Module> modules;
     private CudaFp8Products fp8;
+    private boolean activated;
 
     /** @param modules gives a family of kernels by its name */
     CudaProducts(CudaKernels kernels, Function<String, Module> modules) {
@@ -126,6 +129,15 @@ final class CudaProducts {
             fp8 = new CudaFp8Products(kernels, modules.apply("products_fp8"));
         }
         return fp8;
+    }
+
+    /** {@return what makes an activation of a sum; its forms are loaded when they are first asked for} */
+    Epilogue activated(Activation activation) {
+        if (!activated) {
+            catalogue(modules.apply("products_activated"));
+            activated = true;
+        }
+        return activation == Activation.GELU ? Epilogue.GELU : Epilogue.GELU_TANH;
     }
 
     void launch(Form form, Arguments of) {

@@ -224,6 +224,22 @@ public abstract class Kernels implements AutoCloseable {
             Heads queries, KvCache cache, int layer, Attention attention, StepBatch batch, Tensor out);
 
     /**
+     * Images become rows of patches.
+     *
+     * @param images [height, width, 3] samples of each; not changed by anyone afterwards
+     * @param out [images * sequence, numbers of a patch]
+     */
+    public abstract void cut(List<byte[]> images, PatchLayout layout, Tensor out);
+
+    /**
+     * Rows to the host, as they are when all operations asked for so far are done; need not wait for that.
+     *
+     * @param rows of {@link #tensor}
+     * @return owned by the caller
+     */
+    public abstract LateRows fetch(Tensor rows);
+
+    /**
      * {@code out = (in - mean(in)) / sqrt(variance(in) + epsilon) * gain + bias}, row by row (Ba, Kiros and Hinton, arXiv
      * 1607.06450). The variance is the mean of squares.
      */

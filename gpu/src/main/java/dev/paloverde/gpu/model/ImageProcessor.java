@@ -91,7 +91,7 @@ record ImageProcessor(
     /** {@return what the model sees of a picture: [3, height, width]} */
     float[] process(Picture picture) {
         Picture fitted = fit(picture);
-        float[][] values = table();
+        float[][] values = values();
         int pixels = width * height;
         float[] out = new float[VisionConfiguration.CHANNELS * pixels];
         byte[] rgb = fitted.rgb();
@@ -129,7 +129,8 @@ record ImageProcessor(
         return picture.crop(upright ? 0 : from, upright ? from : 0, shorter, shorter);
     }
 
-    private float[][] table() {
+    /** {@return [3][256] what a sample of a channel becomes} */
+    float[][] values() {
         float[][] table = new float[VisionConfiguration.CHANNELS][SAMPLES];
         for (int channel = 0; channel < table.length; channel++) {
             for (int sample = 0; sample < SAMPLES; sample++) {

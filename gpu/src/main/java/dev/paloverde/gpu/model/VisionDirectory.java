@@ -29,12 +29,12 @@ public final class VisionDirectory {
         this.path = path;
         Path file = path.resolve(CONFIGURATION);
         configuration = VisionConfiguration.of(ModelJson.read(file), file);
-        processor = processor();
+        processor = readProcessor();
         weights = WeightFiles.of(path);
     }
 
     /** In a file of its own, or as a part of that of a processor for images and texts. */
-    private ImageProcessor processor() {
+    private ImageProcessor readProcessor() {
         Path own = path.resolve(PREPROCESSOR);
         Optional<JsonNode> tree = ModelJson.readIfPresent(own);
         if (tree.isPresent()) {
@@ -84,6 +84,11 @@ public final class VisionDirectory {
     /** {@return the shape of the model} */
     public VisionConfiguration configuration() {
         return configuration;
+    }
+
+    /** {@return what is done to a picture before the model} */
+    ImageProcessor processor() {
+        return processor;
     }
 
     /** {@return latents of an image} */

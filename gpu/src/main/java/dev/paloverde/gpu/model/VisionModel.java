@@ -23,11 +23,11 @@ public interface VisionModel extends AutoCloseable {
     int width();
 
     /**
-     * Resizes, cuts and normalises a picture as the model's own processor does. Safe on any thread.
+     * Resizes and cuts a picture as the model's own processor does. Safe on any thread.
      *
-     * @return [3, height, width], what {@link #encode} takes
+     * @return of the size that {@link #encode} takes
      */
-    float[] prepare(Picture picture);
+    Picture prepare(Picture picture);
 
     /**
      * Makes room for steps of up to this many images.
@@ -37,12 +37,12 @@ public interface VisionModel extends AutoCloseable {
     void reserve(int images);
 
     /**
-     * Encodes images. What one gets does not depend on the others.
+     * Normalises and encodes images, and need not wait for the device. What one gets does not depend on the others.
      *
-     * @param images of {@link #prepare}; at most as many as there is room for
-     * @return [tokens, width] of each
+     * @param images of {@link #prepare}; at least one, and at most as many as there is room for
+     * @return owned by the caller
      */
-    List<float[]> encode(List<float[]> images);
+    LateLatents encode(List<Picture> images);
 
     @Override
     void close();

@@ -5,9 +5,10 @@ import dev.paloverde.gpu.PaloverdeException;
 import dev.paloverde.gpu.image.Picture;
 import dev.paloverde.gpu.kernels.Heads;
 import dev.paloverde.gpu.kernels.Kernels;
+import dev.paloverde.gpu.kernels.LateRows;
+import dev.paloverde.gpu.kernels.PatchLayout;
 import dev.paloverde.gpu.kernels.Tensor;
 import java.util.ArrayDeque;
-import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Deque;
 import java.util.List;
@@ -23,6 +24,7 @@ final class VisionTransformer implements VisionModel {
     private final ImageProcessor processor;
     private final VisionWeights weights;
     private final int headWidth;
+    private final PatchLayout layout;
     private final int sequence;
     private Activations activations;
     private int[] starts = {};
@@ -34,7 +36,16 @@ final class VisionTransformer implements VisionModel {
         this.processor = processor;
         this.weights = weights;
         headWidth = kernels.headWidth(shape.headWidth());
-        sequence = shape.prefix() + tokens();
+        layout = new PatchLayout(
+                processor.width(),
+                processor.height(),
+                shape.patch(),
+                shape.prefix(),
+                shape.family() == VisionFamily.SIGLIP2
+                        ? PatchLayout.Order.CHANNELS_LAST
+                        : PatchLayout.Order.CHANNELS_FIRST,
+                processor.values());
+        sequence = layout.sequence();
     }
 
     /** Loads all weights; on failure nothing is left on the device. */
@@ -50,7 +61,7 @@ final class VisionTransformer implements VisionModel {
 
     @Override
     public int tokens() {
-        return processor.width() / shape.patch() * (processor.height() / shape.patch());
+        return layout.patches();
     }
 
     @Override
@@ -59,8 +70,8 @@ final class VisionTransformer implements VisionModel {
     }
 
     @Override
-    public float[] prepare(Picture picture) {
-        return processor.process(picture);
+    public Picture prepare(Picture picture) {
+        return processor.fit(picture);
     }
 
     @Override
@@ -77,9 +88,9 @@ final class VisionTransformer implements VisionModel {
     }
 
     @Override
-    public List<float[]> encode(List<float[]> images) {
+    public LateLatents encode(List<Picture> images) {
         int rows = images.size() * sequence;
-        if (activations == null || rows > activations.residual.capacity()) {
+        if (activations == null || rows == 0 || rows > activations.residual.capacity()) {
             throw new PaloverdeException(
                     ErrorCode.INTERNAL,
                     "a step of %d images was asked for, and there is room for %d tokens of %d an image"
@@ -87,9 +98,6 @@ final class VisionTransformer implements VisionModel {
                                     images.size(),
                                     activations == null ? 0 : activations.residual.capacity(),
                                     sequence));
-        }
-        if (images.isEmpty()) {
-            return List.of();
         }
         activations.resize(rows);
         begin(images);
@@ -103,11 +111,27 @@ final class VisionTransformer implements VisionModel {
                 weights.norm().bias(),
                 shape.normEpsilon(),
                 activations.normed);
-        return latents(images.size());
+        LateRows fetched = kernels.fetch(activations.normed);
+        return new LateLatents() {
+            @Override
+            public void await() {
+                fetched.await();
+            }
+
+            @Override
+            public boolean read(int image, float[] out) {
+                return fetched.read(image * sequence + shape.prefix(), tokens(), out);
+            }
+
+            @Override
+            public void close() {
+                fetched.close();
+            }
+        };
     }
 
     /** The residual begins as what each position adds, and each patch through the first matrix. */
-    private void begin(List<float[]> images) {
+    private void begin(List<Picture> images) {
         int[] positions = new int[activations.residual.rows()];
         for (int row = 0; row < positions.length; row++) {
             positions[row] = row % sequence;
@@ -117,37 +141,8 @@ final class VisionTransformer implements VisionModel {
             Arrays.setAll(starts, image -> image * sequence);
         }
         kernels.embed(weights.positions(), positions, activations.residual);
-        float[] patches = new float[sequence * shape.patchNumbers()];
-        for (int image = 0; image < images.size(); image++) {
-            cut(images.get(image), patches);
-            activations.patches.write(image * sequence, patches, sequence);
-        }
+        kernels.cut(images.stream().map(Picture::rgb).toList(), layout, activations.patches);
         kernels.multiplyAdd(activations.patches, weights.patches(), null, activations.residual);
-    }
-
-    /** Patches as rows, in the order of the first matrix's inputs; the rows of other tokens stay zero. */
-    private void cut(float[] image, float[] patches) {
-        int width = processor.width();
-        int plane = width * processor.height();
-        int side = shape.patch();
-        int columns = width / side;
-        boolean channelsLast = shape.family() == VisionFamily.SIGLIP2;
-        for (int patch = 0; patch < tokens(); patch++) {
-            int corner = patch / columns * side * width + patch % columns * side;
-            int row = (shape.prefix() + patch) * shape.patchNumbers();
-            for (int channel = 0; channel < VisionConfiguration.CHANNELS; channel++) {
-                for (int y = 0; y < side; y++) {
-                    int from = channel * plane + corner + y * width;
-                    if (channelsLast) {
-                        for (int x = 0; x < side; x++) {
-                            patches[row + (y * side + x) * VisionConfiguration.CHANNELS + channel] = image[from + x];
-                        }
-                    } else {
-                        System.arraycopy(image, from, patches, row + (channel * side + y) * side, side);
-                    }
-                }
-            }
-        }
     }
 
     private void attend(VisionWeights.Block block) {
@@ -180,19 +175,6 @@ final class VisionTransformer implements VisionModel {
         kernels.multiplyActivated(
                 activations.normed, block.up(), block.upBias(), shape.activation(), activations.inner);
         kernels.multiplyAdd(activations.inner, block.down(), block.downBias(), activations.residual);
-    }
-
-    private List<float[]> latents(int images) {
-        List<float[]> all = new ArrayList<>();
-        for (int image = 0; image < images; image++) {
-            float[] latents = new float[tokens() * width()];
-            for (int token = 0; token < tokens(); token++) {
-                float[] row = activations.normed.read(image * sequence + shape.prefix() + token);
-                System.arraycopy(row, 0, latents, token * width(), width());
-            }
-            all.add(latents);
-        }
-        return all;
     }
 
     @Override

@@ -30,7 +30,6 @@
  *
  * <p>Held against transformers, on files that {@code src/test/recipes} made: logits and greedy tokens ({@code
  * ParityTest}), configurations and rotary frequencies ({@code ModelConfigurationTest}), templates ({@code
- * JinjaTemplateTest}). Vision models are held against what {@code src/test/recipes/vision.py} computes over PyTorch and
- * Pillow ({@code VisionParityTest}); the same recipe asks transformers where it is installed.
+ * JinjaTemplateTest}), vision models' pixels and latents ({@code VisionParityTest}).
  */
 package dev.paloverde.gpu.model;

@@ -6,6 +6,7 @@ import dev.paloverde.gpu.decode.Engines;
 import dev.paloverde.gpu.image.Picture;
 import dev.paloverde.gpu.kernels.Devices;
 import dev.paloverde.gpu.kernels.Kernels;
+import dev.paloverde.gpu.model.LateLatents;
 import dev.paloverde.gpu.model.VisionDirectory;
 import dev.paloverde.gpu.model.VisionModel;
 import java.util.ArrayDeque;
@@ -14,6 +15,11 @@ import java.util.List;
 import java.util.Queue;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.concurrent.locks.Condition;
 import java.util.concurrent.locks.ReentrantLock;
@@ -21,11 +27,12 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * Encodes images. Its thread loads the model and alone touches kernels and model; it takes what waits, up to a step's images,
- * whoever submitted it, and completes their futures. Pictures are resized on the threads that submit them. What an image gets
- * does not depend on its company.
+ * Encodes images. Its thread loads the model and alone asks it for steps; it takes what waits, up to a step's images, whoever
+ * submitted it. While the device is at one step the next one is queued, if it is full; threads of the engine's own wait for
+ * latents, copy them and complete futures. Pictures are resized on the threads that submit them. What an image gets does not
+ * depend on its company.
  *
- * <p>Safe for any number of threads. Futures complete on the engine's thread: what depends on them should be short.
+ * <p>Safe for any number of threads. Futures complete on the engine's threads: what depends on them should be short.
  */
 public final class VisionEngine {
     private static final Logger LOG = LoggerFactory.getLogger(VisionEngine.class);
@@ -33,12 +40,18 @@ public final class VisionEngine {
     /** Steps that may wait before those who submit wait too. */
     private static final int QUEUED_STEPS = 4;
 
+    /** Steps that the device has or is sent at once. */
+    private static final int STEPS_AT_ONCE = 2;
+
+    /** Threads that copy latents: one keeps up with about a thousand images of 256 x 1152 numbers a second. */
+    private static final int COPIERS = 4;
+
     /** Of a step on the CPU, whose caches hold no more, and on a GPU, which is kept busy by 16,384 tokens. */
     private static final int CPU_IMAGES = 4;
 
     private static final int GPU_IMAGES = 64;
 
-    private record Work(float[] pixels, CompletableFuture<float[]> answer) {}
+    private record Work(Picture picture, CompletableFuture<float[]> answer) {}
 
     private final VisionSpec spec;
     private final CountDownLatch loaded = new CountDownLatch(1);
@@ -53,6 +66,8 @@ public final class VisionEngine {
     private String fingerprint = "";
     private String kernelsVersion = "";
     private int stepImages;
+    private int steps;
+    private long lastEnd;
     private boolean closing;
 
     VisionEngine(VisionSpec spec) {
@@ -106,7 +121,7 @@ public final class VisionEngine {
         return images.get();
     }
 
-    /** {@return nanoseconds of its steps since the beginning} */
+    /** {@return nanoseconds in which it had a step since the beginning} */
     public long stepNanos() {
         return nanos.get();
     }
@@ -185,73 +200,154 @@ public final class VisionEngine {
     }
 
     private void serve(Kernels kernels) throws InterruptedException {
-        for (List<Work> step = next(); !step.isEmpty(); step = next()) {
-            long begin = System.nanoTime();
-            List<float[]> latents;
-            try {
-                latents = model.encode(step.stream().map(Work::pixels).toList());
-            } catch (RuntimeException | Error e) {
-                PaloverdeException fault = kernels.fault().orElse(null);
-                PaloverdeException told = fault != null
-                        ? fault
-                        : new PaloverdeException(ErrorCode.ENGINE_FAILED, "a step of images failed: " + e, e);
-                step.forEach(work -> work.answer.completeExceptionally(told));
-                if (fault != null) {
-                    Engines.lost(fault);
+        ExecutorService copiers = Executors.newFixedThreadPool(COPIERS, task -> {
+            Thread thread = new Thread(task, Thread.currentThread().getName() + "-latents");
+            thread.setDaemon(true);
+            return thread;
+        });
+        try {
+            for (List<Work> works = next(); !works.isEmpty(); works = next()) {
+                long began = System.nanoTime();
+                Step step;
+                try {
+                    step = new Step(
+                            kernels,
+                            works,
+                            began,
+                            model.encode(works.stream().map(Work::picture).toList()));
+                } catch (RuntimeException | Error e) {
+                    throw failed(kernels, works, e);
                 }
-                throw told;
+                for (int copier = 0; copier < COPIERS; copier++) {
+                    copiers.execute(step);
+                }
             }
-            nanos.addAndGet(System.nanoTime() - begin);
-            images.addAndGet(step.size());
-            for (int i = 0; i < step.size(); i++) {
-                complete(step.get(i), latents.get(i));
+        } finally {
+            // what the device has is still answered, and the model stays until it is
+            copiers.shutdown();
+            while (!copiers.awaitTermination(1, TimeUnit.MINUTES)) {
+                LOG.warn("{} still waits for its last steps", spec.model());
             }
         }
     }
 
-    private static void complete(Work work, float[] latents) {
-        for (float number : latents) {
-            if (!Float.isFinite(number)) {
-                work.answer.completeExceptionally(new PaloverdeException(
+    /** {@return what a failed step's images are told, after they were told it} */
+    private PaloverdeException failed(Kernels kernels, List<Work> works, Throwable cause) {
+        PaloverdeException fault = kernels.fault().orElse(null);
+        PaloverdeException told = fault != null
+                ? fault
+                : new PaloverdeException(ErrorCode.ENGINE_FAILED, "a step of images failed: " + cause, cause);
+        works.forEach(work -> work.answer.completeExceptionally(told));
+        if (fault != null) {
+            Engines.lost(fault);
+        }
+        return told;
+    }
+
+    /** A step on its way. Each copier takes images of it until there are none left; the last closes it. */
+    private final class Step implements Runnable {
+        private final Kernels kernels;
+        private final List<Work> works;
+        private final long began;
+        private final LateLatents latents;
+        private final AtomicInteger next = new AtomicInteger();
+        private final AtomicInteger copiers = new AtomicInteger(COPIERS);
+        private final AtomicBoolean ended = new AtomicBoolean();
+
+        Step(Kernels kernels, List<Work> works, long began, LateLatents latents) {
+            this.kernels = kernels;
+            this.works = works;
+            this.began = began;
+            this.latents = latents;
+        }
+
+        @Override
+        public void run() {
+            try {
+                latents.await();
+                if (ended.compareAndSet(false, true)) {
+                    ended(began, works.size());
+                }
+                for (int image = next.getAndIncrement(); image < works.size(); image = next.getAndIncrement()) {
+                    copy(image);
+                }
+                if (copiers.decrementAndGet() == 0) {
+                    latents.close();
+                }
+            } catch (RuntimeException | Error e) {
+                // the memory of a step that failed is the device's until the engine is gone
+                fail(failed(kernels, works, e));
+            }
+        }
+
+        private void copy(int image) {
+            float[] numbers = new float[model.tokens() * model.width()];
+            CompletableFuture<float[]> answer = works.get(image).answer;
+            if (latents.read(image, numbers)) {
+                answer.complete(numbers);
+            } else {
+                answer.completeExceptionally(new PaloverdeException(
                         ErrorCode.NOT_A_NUMBER, "the model's latents of this image are not all numbers"));
-                return;
             }
         }
-        work.answer.complete(latents);
     }
 
-    /** {@return what waits and is still wanted, up to a step's images; empty at the end} */
-    private List<Work> next() throws InterruptedException {
+    /** A step is over: the device has room for another one. */
+    private void ended(long began, int count) {
         lock.lock();
         try {
-            List<Work> step = new ArrayList<>();
-            while (step.isEmpty()) {
-                while (waiting.isEmpty() && !closing) {
-                    arrived.await();
-                }
-                if (closing) {
-                    return List.of();
-                }
-                while (step.size() < stepImages && !waiting.isEmpty()) {
-                    Work work = waiting.remove();
-                    if (!work.answer.isDone()) {
-                        step.add(work);
-                    }
-                }
-            }
-            roomLeft.signalAll();
-            return step;
+            long now = System.nanoTime();
+            nanos.addAndGet(now - Math.max(began, lastEnd));
+            lastEnd = now;
+            images.addAndGet(count);
+            steps--;
+            arrived.signal();
         } finally {
             lock.unlock();
         }
     }
 
+    /**
+     * {@return what waits and is still wanted, up to a step's images; empty at the end} While the device has a step, only a full
+     * one goes after it: what arrives meanwhile would otherwise go in many small ones.
+     */
+    private List<Work> next() throws InterruptedException {
+        lock.lock();
+        try {
+            List<Work> works = new ArrayList<>();
+            while (works.isEmpty()) {
+                while (!closing && failure == null && !mayBegin()) {
+                    arrived.await();
+                }
+                if (closing || failure != null) {
+                    return List.of();
+                }
+                while (works.size() < stepImages && !waiting.isEmpty()) {
+                    Work work = waiting.remove();
+                    if (!work.answer.isDone()) {
+                        works.add(work);
+                    }
+                }
+            }
+            steps++;
+            roomLeft.signalAll();
+            return works;
+        } finally {
+            lock.unlock();
+        }
+    }
+
+    private boolean mayBegin() {
+        return steps == 0 ? !waiting.isEmpty() : steps < STEPS_AT_ONCE && waiting.size() >= stepImages;
+    }
+
     private void fail(PaloverdeException why) {
         lock.lock();
         try {
-            failure = why;
+            failure = failure == null ? why : failure;
             waiting.forEach(work -> work.answer.completeExceptionally(why));
             waiting.clear();
+            arrived.signalAll();
             roomLeft.signalAll();
         } finally {
             lock.unlock();

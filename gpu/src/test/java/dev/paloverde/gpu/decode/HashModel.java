@@ -10,7 +10,9 @@ import dev.paloverde.gpu.kernels.Kernels;
 import dev.paloverde.gpu.kernels.KvCache;
 import dev.paloverde.gpu.kernels.KvLayout;
 import dev.paloverde.gpu.kernels.LateAnswers;
+import dev.paloverde.gpu.kernels.LateRows;
 import dev.paloverde.gpu.kernels.Matrix;
+import dev.paloverde.gpu.kernels.PatchLayout;
 import dev.paloverde.gpu.kernels.RankedRows;
 import dev.paloverde.gpu.kernels.Rotary;
 import dev.paloverde.gpu.kernels.StepBatch;
@@ -748,6 +750,16 @@ class HashModel implements LanguageModel {
 
         @Override
         public void multiplyGated(Tensor in, Matrix weight, Weights bias, Tensor out) {
+            throw new UnsupportedOperationException();
+        }
+
+        @Override
+        public void cut(List<byte[]> images, PatchLayout layout, Tensor out) {
+            throw new UnsupportedOperationException();
+        }
+
+        @Override
+        public LateRows fetch(Tensor rows) {
             throw new UnsupportedOperationException();
         }
 

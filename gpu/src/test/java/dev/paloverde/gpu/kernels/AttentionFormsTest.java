@@ -44,6 +44,7 @@ class AttentionFormsTest {
                 }
             }
         }
+        asked.add(AttentionForms.steady(Element.BF16, 72, 72, Extra.NONE, 90));
         System.setProperty(AttentionForms.UNTRIED_PROPERTY, "true");
         asked.add(AttentionForms.steady(Element.BF16, 64, 64, Extra.NONE, 100));
         asked.add(AttentionForms.steady(Element.BF16, 128, 128, Extra.NONE, 100));

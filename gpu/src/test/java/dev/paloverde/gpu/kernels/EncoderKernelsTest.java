@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.within;
 
 import dev.paloverde.gpu.PaloverdeException;
+import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Random;
@@ -178,6 +179,63 @@ class EncoderKernelsTest {
             for (int r = 0; r < own.length; r++) {
                 assertThat(found[starts[block] + r]).isEqualTo(alone[r]);
             }
+        }
+    }
+
+    @Property(tries = 40)
+    void cutsImagesIntoPatches(
+            @ForAll @IntRange(min = 1, max = 3) int images,
+            @ForAll @IntRange(min = 1, max = 5) int side,
+            @ForAll @IntRange(min = 1, max = 4) int across,
+            @ForAll @IntRange(min = 1, max = 4) int down,
+            @ForAll @IntRange(min = 0, max = 3) int prefix,
+            @ForAll PatchLayout.Order order,
+            @ForAll long seed) {
+        Random random = new Random(seed);
+        float[][] values = new float[3][];
+        Arrays.setAll(values, channel -> Numbers.normal(random, 256));
+        PatchLayout layout = new PatchLayout(across * side, down * side, side, prefix, order, values);
+        List<byte[]> samples = new ArrayList<>();
+        for (int i = 0; i < images; i++) {
+            samples.add(new byte[layout.samples()]);
+            random.nextBytes(samples.get(i));
+        }
+        int sequence = prefix + across * down;
+        try (Tensor out = tensor(images * sequence, 3 * side * side, new float[images * sequence * 3 * side * side])) {
+            kernels.cut(samples, layout, out);
+            for (int row = 0; row < images * sequence; row++) {
+                int patch = row % sequence - prefix;
+                float[] found = out.read(row);
+                for (int number = 0; number < found.length; number++) {
+                    boolean last = order == PatchLayout.Order.CHANNELS_LAST;
+                    int channel = last ? number % 3 : number / (side * side);
+                    int pixel = last ? number / 3 : number % (side * side);
+                    int x = patch % across * side + pixel % side;
+                    int y = patch / across * side + pixel / side;
+                    assertThat(found[number])
+                            .isEqualTo(
+                                    patch < 0
+                                            ? 0
+                                            : values[channel][
+                                                    samples.get(row / sequence)[3 * (y * across * side + x) + channel]
+                                                            & 0xff]);
+                }
+            }
+        }
+    }
+
+    @Example
+    void givesRowsAsTheyWereWhenTheyWereAskedFor() {
+        float[] numbers = {1, 2, 3, 4, Float.NaN, 6};
+        try (Tensor tensor = tensor(3, 2, numbers);
+                LateRows rows = kernels.fetch(tensor)) {
+            tensor.write(0, new float[6], 3);
+            rows.await();
+            float[] out = {9, 9, 9, 9, 9};
+            assertThat(rows.read(0, 2, out)).isTrue();
+            assertThat(out).containsExactly(1, 2, 3, 4, 9);
+            assertThat(rows.read(1, 2, out)).isFalse();
+            assertThat(out).containsExactly(3, 4, Float.NaN, 6, 9);
         }
     }
 

@@ -6,6 +6,7 @@ import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import dev.paloverde.gpu.image.ImageFile;
 import dev.paloverde.gpu.image.ImageLimits;
+import dev.paloverde.gpu.image.Picture;
 import dev.paloverde.gpu.kernels.CpuKernels;
 import dev.paloverde.gpu.kernels.Devices;
 import dev.paloverde.gpu.kernels.Kernels;
@@ -24,9 +25,8 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 
 /**
- * Vision models against another implementation, on checkpoints of random weights that {@code src/test/recipes/vision.py}
- * made: every family, odd heads, every type of weights, grids of another size. {@code expected.json} says what that
- * implementation was.
+ * Vision models against transformers, on checkpoints of random weights that {@code src/test/recipes/vision.py} made: every
+ * family, odd heads, every type of weights, grids of another size.
  */
 class VisionParityTest {
     /** What any number may be off by, relative to the largest. */
@@ -60,9 +60,9 @@ class VisionParityTest {
         for (VisionModel.Latents latents : VisionModel.Latents.values()) {
             try (Run run = new Run(folder, latents)) {
                 for (JsonNode image : images) {
-                    float[] pixels = run.prepare(image);
-                    assertThat(pixels).isEqualTo(floats(image, "pixels"));
-                    float[] found = run.model.encode(List.of(pixels)).get(0);
+                    Picture picture = run.picture(image);
+                    assertThat(run.directory.processor().process(picture)).isEqualTo(floats(image, "pixels"));
+                    float[] found = run.encode(run.model.prepare(picture)).get(0);
                     float[] expected = floats(image, latents == VisionModel.Latents.HIDDEN ? "hidden" : "normalized");
                     assertThat(found.length).isEqualTo(run.model.tokens() * run.model.width());
                     assertThat(difference(found, expected)).isLessThan(TOLERANCE);
@@ -75,16 +75,14 @@ class VisionParityTest {
     @MethodSource("cases")
     void companyChangesNoBit(Path folder) throws IOException {
         try (Run run = new Run(folder, VisionModel.Latents.HIDDEN)) {
-            List<float[]> pixels = new ArrayList<>();
+            List<Picture> pictures = new ArrayList<>();
             for (JsonNode image : images(folder)) {
-                pixels.add(run.prepare(image));
+                pictures.add(run.model.prepare(run.picture(image)));
             }
-            List<float[]> together = run.model.encode(pixels);
-            for (int i = 0; i < pixels.size(); i++) {
-                assertThat(run.model.encode(List.of(pixels.get(i))).get(0)).isEqualTo(together.get(i));
-                assertThat(run.model
-                                .encode(List.of(pixels.get(3 - i), pixels.get(i)))
-                                .get(1))
+            List<float[]> together = run.encode(pictures.toArray(Picture[]::new));
+            for (int i = 0; i < pictures.size(); i++) {
+                assertThat(run.encode(pictures.get(i)).get(0)).isEqualTo(together.get(i));
+                assertThat(run.encode(pictures.get(3 - i), pictures.get(i)).get(1))
                         .isEqualTo(together.get(i));
             }
         }
@@ -118,16 +116,31 @@ class VisionParityTest {
     /** A model on the CPU with room for a few images. */
     private static final class Run implements AutoCloseable {
         private final Kernels kernels = Devices.open("cpu", 2);
+        private final VisionDirectory directory;
         private final VisionModel model;
 
         Run(Path folder, VisionModel.Latents latents) {
-            model = VisionDirectory.open(folder).load(kernels, latents);
+            directory = VisionDirectory.open(folder);
+            model = directory.load(kernels, latents);
             model.reserve(4);
         }
 
-        float[] prepare(JsonNode image) {
+        Picture picture(JsonNode image) {
             byte[] png = Base64.getDecoder().decode(image.path("png").textValue());
-            return model.prepare(ImageFile.open(png, ImageLimits.STANDARD).decode());
+            return ImageFile.open(png, ImageLimits.STANDARD).decode();
+        }
+
+        List<float[]> encode(Picture... pictures) {
+            List<float[]> all = new ArrayList<>();
+            try (LateLatents latents = model.encode(List.of(pictures))) {
+                latents.await();
+                for (int image = 0; image < pictures.length; image++) {
+                    float[] numbers = new float[model.tokens() * model.width()];
+                    assertThat(latents.read(image, numbers)).isTrue();
+                    all.add(numbers);
+                }
+            }
+            return all;
         }
 
         @Override
