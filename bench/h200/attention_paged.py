@@ -10,7 +10,7 @@ import sys
 import torch
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
-from attention_paged_driver import Cache, Kernels, Step
+from attention_paged_driver import Cache, Kernels, Step, large
 
 DEVICE = "cuda"
 
@@ -87,7 +87,7 @@ def prefill(kernels, length, batch, heads, group, width):
     flop = 4 * batch * heads * group * width * (length * (length + 1) / 2)
     case = {"d": width, "s": length, "b": batch, "h": heads * group, "h_kv": heads, "page": 16}
     ours, peers = {}, {}
-    for tile in (64, 128):
+    for tile in (64, large(width)):
         cache, step, q, out = cached_steps(kernels, batch, length, heads, group, width, 16, length, tile, 0, 1)
         ours[tile] = flop / timed(lambda: step.attend(q, out, 0), 7, 2) / 1e12
         del cache, step

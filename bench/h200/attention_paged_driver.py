@@ -85,7 +85,11 @@ class Kernels:
 
 def tiles(width):
     """Rows of a tile, of the kernels that there are for a width."""
-    return (16, 64, 128) if 32 < width <= 128 else (16, 64)
+    return (16, 64, large(width)) if 32 < width <= 128 else (16, 64)
+
+
+def large(width):
+    return 256 if width <= 64 else 128
 
 
 def held(width):
@@ -136,7 +140,7 @@ class Step:
         self.plan = torch.full((self.plan_bytes,), 0x7F, dtype=torch.uint8, device="cuda")
         w = held(cache.width)
         self.scratch = torch.full(
-            (slots * cache.heads * self.slot_rows * (w + 2) + self.groups * tile * w,), float("nan"), device="cuda")
+            (slots * cache.heads * self.slot_rows * (w + 2) + self.groups * tile * (w + 8),), float("nan"), device="cuda")
 
     def make_plan(self):
         launch(self.kernels.plan, 1, 1024, 0, struct.pack(

@@ -25,15 +25,16 @@ ATTENTION_PAGED(96_16, attend_few, 2, Few<96, 5, false>)
 ATTENTION_PAGED(128_16, attend_few, 2, Few<128, 5, false>)
 ATTENTION_PAGED(256_16, attend_few, 1, Few<256, 5, false>)
 
-// Width, warpgroups, tiles of the ring, blocks of a multiprocessor.
-ATTENTION_PAGED(32_64, attend_many, 2, Many<32, 1, 8, 2>)
-ATTENTION_PAGED(64_64, attend_many, 2, Many<64, 1, 8, 2>)
-ATTENTION_PAGED(96_64, attend_many, 2, Many<96, 1, 4, 2>)
-ATTENTION_PAGED(128_64, attend_many, 2, Many<128, 1, 4, 2>)
-ATTENTION_PAGED(256_64, attend_many, 1, Many<256, 1, 4, 1>)
-ATTENTION_PAGED(64_128, attend_many, 1, Many<64, 2, 8, 1>)
-ATTENTION_PAGED(96_128, attend_many, 1, Many<96, 2, 6, 1>)
-ATTENTION_PAGED(128_128, attend_many, 1, Many<128, 2, 6, 1>)
+// Width, warpgroups, tiles of the ring, slots of queries, whether a section's result is in registers, blocks of a
+// multiprocessor.
+ATTENTION_PAGED(32_64, attend_many, 2, Many<32, 1, 8, 2, false, 2>)
+ATTENTION_PAGED(64_64, attend_many, 2, Many<64, 1, 8, 2, false, 2>)
+ATTENTION_PAGED(96_64, attend_many, 2, Many<96, 1, 4, 1, false, 2>)
+ATTENTION_PAGED(128_64, attend_many, 2, Many<128, 1, 4, 1, false, 2>)
+ATTENTION_PAGED(256_64, attend_many, 1, Many<256, 1, 4, 1, false, 1>)
+ATTENTION_PAGED(64_256, attend_many, 1, Many<64, 4, 10, 2, false, 1>)
+ATTENTION_PAGED(96_128, attend_many, 1, Many<96, 2, 6, 2, false, 1>)
+ATTENTION_PAGED(128_128, attend_many, 1, Many<128, 2, 6, 2, false, 1>)
 
 extern "C" __global__ void __launch_bounds__(256) attention_paged_merge(const __grid_constant__ attention_paged::Paged a) {
     using namespace attention_paged;

@@ -53,7 +53,7 @@ struct Plan {
     int32_t group_heads;    // query heads for each key head, 1 to 16
     int32_t key_heads;
     int32_t window;         // a row at p sees p - window + 1 to p; kNoWindow: all up to p
-    int32_t tile_rows;      // 16, 64 or 128: the kernel that will run
+    int32_t tile_rows;      // 16, 64, 128 or 256: the kernel that will run
     int32_t groups;         // blocks of that kernel times its groups in a block (its info)
     int32_t slot_rows;      // tiles with more rows than this are not split over groups; at most tile_rows
     int32_t slot_capacity;  // most partial results of one key head; any even number >= 0, the plan keeps within it
@@ -61,23 +61,23 @@ struct Plan {
 };
 static_assert(sizeof(Plan) == 88, "the host lays this out by hand");
 
-// attention_paged_<W>_<T>, W the smallest of 32, 64, 96, 128, 256 that holds the width, T 16, 64 or, for W = 64, 96 and
-// 128, 128 (tile_rows of the plan). Any T computes any step, with the same bits. T = 16 is made for at most
-// 16 / group_heads rows a sequence, T = 64 for more, T = 128 for prefill from some 4000 keys on. Launch
-// processors * info[3] blocks, of the module's int attention_paged_<W>_<T>_info[4]: threads of a block, bytes of dynamic
-// shared memory, groups of a block, blocks that fit a multiprocessor.
+// attention_paged_<W>_<T>, W the smallest of 32, 64, 96, 128, 256 that holds the width, T (tile_rows of the plan) 16, 64 or the
+// large one: 256 for W = 64, 128 for W = 96 and 128. Any T computes any step, with the same bits. T = 16 is made for at most
+// 16 / group_heads rows a sequence, T = 64 for more, the large one for prefill: sequences that fill it, and enough tiles for
+// all multiprocessors. Launch processors * info[3] blocks, of the module's int attention_paged_<W>_<T>_info[4]: threads of a
+// block, bytes of dynamic shared memory, groups of a block, blocks that fit a multiprocessor.
 //
 // What is split is decode and verification, where whole tiles would leave groups idle: slot_rows is group_heads times
 // the rows of such sequences, at most tile_rows. 1024 slots serve; with fewer, less is split.
 //
-// Scratch, in floats: slot_capacity * key_heads * slot_rows * (W + 2) + groups * T * W.
+// Scratch, in floats: slot_capacity * key_heads * slot_rows * (W + 2) + groups * T * (W + 8).
 struct Paged {
     const void* query;         // bf16 [rows][query_stride]: heads * width from the pointer on
     const void* cache;         // bf16, layout below
     const int32_t* table;      // as the plan's
     const uint64_t* visible;   // [rows], bit i: the row sees the key at its own position - i (i < 64; bit 0 is itself);
                                // keys further back are seen as ever. Null: all bits set. For trees of drafted tokens.
-    const void* plan;
+    const void* plan;          // its counters change while a kernel runs
     float* scratch;
     void* out;                 // bf16 [rows][out_stride]: heads * width
     int32_t query_stride;      // elements, a multiple of 8
@@ -155,7 +155,9 @@ struct PlanHeader {
     int32_t items;
     int32_t short_merges;  // of at most kShortMerge partial results; at the front of the merges
     int32_t long_merges;   // at the back, the last first
-    int32_t reserved[13];
+    int32_t taken;         // while a kernel of large tiles runs: what its blocks have taken beyond their first work
+    int32_t left;          // and how many of them found nothing more to take
+    int32_t reserved[11];
 };
 static_assert(sizeof(PlanHeader) == 64, "the items follow");
 

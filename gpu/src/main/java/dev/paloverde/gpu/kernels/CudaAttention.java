@@ -21,10 +21,6 @@ final class CudaAttention implements AutoCloseable {
     private static final int[] WIDTHS = {32, 64, 96, 128, 256};
     private static final int DECODE_TILE = 16;
     private static final int PREFILL_TILE = 64;
-    private static final int LONG_TILE = 128;
-
-    /** From so many keys on, a tile of more rows pays for itself; block tables are up to twice as long as what they hold. */
-    private static final int MANY_KEYS = 8192;
 
     private static final int MOST_GROUP_HEADS = 16;
     private static final int PLAN_HEADER_BYTES = 64;
@@ -180,13 +176,22 @@ final class CudaAttention implements AutoCloseable {
         kernels.launch(copyPage, kernels.multiprocessors(), 1, THREADS, arguments);
     }
 
-    /** {@return the rows of a tile, of which there are some for each query head of a key head} */
-    private static int tile(CudaStep.Sizes sizes, int groupHeads, KvLayout layout) {
+    /**
+     * {@return the rows of a tile, of which there are some for each query head of a key head} The largest one is for steps
+     * whose sequences fill it and that have one of it for each multiprocessor.
+     */
+    private int tile(CudaStep.Sizes sizes, int groupHeads, KvLayout layout) {
         if (sizes.most() * groupHeads <= DECODE_TILE) {
             return DECODE_TILE;
         }
-        boolean wide = layout.width() > 32 && layout.width() <= 128;
-        return wide && (long) sizes.pages() * layout.pageTokens() >= MANY_KEYS ? LONG_TILE : PREFILL_TILE;
+        if (layout.width() <= 32 || layout.width() > 128) {
+            return PREFILL_TILE;
+        }
+        int large = layout.width() <= 64 ? 256 : 128;
+        long rows = (long) sizes.rows() * groupHeads;
+        boolean filled = rows >= (long) large * sizes.sequences();
+        boolean enough = rows / large * layout.heads() >= kernels.multiprocessors();
+        return filled && enough ? large : PREFILL_TILE;
     }
 
     /** {@return the rows of a tile that may be split: those of sequences that decode} */
