@@ -38,7 +38,8 @@ final class AttentionForms {
     private static final Map<String, String> UNTRIED = Map.of("64x64", "d64_r256_k128", "128x128", "d128_r256_k128");
 
     /** Sizes of heads whose queries and values are equally wide. */
-    private static final TreeMap<Integer, Integer> WIDTHS = new TreeMap<>(Map.of(64, 64, 72, 72, 96, 96, 128, 128, 256, 256));
+    private static final TreeMap<Integer, Integer> WIDTHS =
+            new TreeMap<>(Map.of(64, 64, 72, 72, 96, 96, 128, 128, 256, 256));
 
     private static final int BLACKWELL = 100;
 
