@@ -90,7 +90,8 @@ class AttentionFormsTest {
     void widthsAreRoundedUp() {
         assertThat(AttentionForms.width(1)).isEqualTo(64);
         assertThat(AttentionForms.width(64)).isEqualTo(64);
-        assertThat(AttentionForms.width(72)).isEqualTo(96);
+        assertThat(AttentionForms.width(72)).isEqualTo(72);
+        assertThat(AttentionForms.width(73)).isEqualTo(96);
         assertThat(AttentionForms.width(129)).isEqualTo(256);
         assertThat(AttentionForms.width(257)).isZero();
         assertThat(AttentionForms.mostWidth()).isEqualTo(256);
