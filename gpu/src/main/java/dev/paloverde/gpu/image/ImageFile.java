@@ -13,6 +13,9 @@ import javax.imageio.stream.MemoryCacheImageInputStream;
  * limits before anything is decoded. Whatever is wrong with it is a {@link PaloverdeException} of row scope.
  */
 public final class ImageFile {
+    /** Changes whenever the picture of any file does; part of every receipt. */
+    public static final String VERSION = "images-2";
+
     private final byte[] bytes;
     private final ImageFormat format;
     private final ImageLimits limits;

@@ -66,9 +66,10 @@
  *   <li>{@code CudaProducts} chooses among the forms of a product by rows and outputs; {@code CudaHead} scores and chooses
  *       tokens inside the product with the vocabulary, {@code CudaRanker} ranks tokens for laws that are cut off.
  *   <li>{@code CudaAttention} plans a step's attention once and runs it in each layer; {@code CudaRotary} has its angles.
- *   <li>{@code CudaEncoder} has what encoders need besides: norms with means, activations, and attention within blocks by the
- *       FlashAttention-4-style kernels of {@code attention_forward.cu}. {@code AttentionForms} says which kernel takes what,
- *       {@code AttentionReference} what they and their gradients compute.
+ *   <li>{@code CudaEncoder} has what encoders need besides: images cut into patches, norms with means, and attention within
+ *       blocks by the FlashAttention-4-style kernels of {@code attention_forward.cu}; {@code CudaRows} are rows that travel to
+ *       the host while the next step runs. {@code AttentionForms} says which kernel takes what, {@code AttentionReference} what
+ *       they and their gradients compute.
  *   <li>{@code CudaProposer} lets a draft model run on: candidates ranked where the logits are, and chains of steps of which
  *       each reads the tokens that the one before chose, recorded as one graph. A {@link
  *       dev.paloverde.gpu.kernels.DevicePart} says on which multiprocessors.

@@ -1,6 +1,7 @@
 package dev.paloverde.udfs.image;
 
 import dev.paloverde.gpu.decode.Receipt;
+import dev.paloverde.gpu.image.ImageFile;
 import dev.paloverde.gpu.image.ImageLimits;
 import dev.paloverde.gpu.kernels.Devices;
 import dev.paloverde.gpu.model.PixelPatches;
@@ -47,7 +48,7 @@ public final class ImageModel {
     static Receipt receipt(String fingerprint, String kernels, Settings settings) {
         return new Receipt(
                 fingerprint,
-                kernels,
+                kernels + " " + ImageFile.VERSION,
                 Operation.EMBED_IMAGE.toString(),
                 settings.parameters(Operation.EMBED_IMAGE),
                 0,
