@@ -32,6 +32,9 @@ public final class CudaKernels extends Kernels {
     /** Changes whenever a bit of any result does. */
     static final String VERSION = "cuda-bf16-1";
 
+    /** A system property: {@code off} runs steps of few rows operation by operation, as those of many; for comparing the two. */
+    static final String DECODE_STEP = "paloverde.decode-step";
+
     private static final int CAPABILITY = 90;
     private static final int THREADS = 256;
     /** Room for the block tables of a thousand sequences of 128 Ki positions. */
@@ -54,6 +57,10 @@ public final class CudaKernels extends Kernels {
     private final CudaHead head;
     private final CudaRanker ranker;
     private final CudaProposer proposer;
+
+    /** Null where steps of few rows are run like those of many. */
+    private final CudaDecoder decoder;
+
     private final Kernel embed;
     private final Kernel normalize;
     private final Kernel gather;
@@ -106,6 +113,7 @@ public final class CudaKernels extends Kernels {
         head = new CudaHead(this, products);
         ranker = new CudaRanker(this, head, module("sampling").kernel("sampling_rank"));
         proposer = new CudaProposer(this, products, module("drafting"), gather);
+        decoder = decodesTogether(part) ? new CudaDecoder(this, this::module) : null;
         indices = device.allocate(4L * MOST_ROWS);
         numbers = device.allocate(4L * MOST_ROWS);
         CudaStaging.Piece piece = staging.piece(4 * MOST_ROWS);
@@ -130,6 +138,15 @@ public final class CudaKernels extends Kernels {
             return device.stream(share);
         }
         return part.role() == DevicePart.Role.DRAFT ? device.urgentStream() : device.stream();
+    }
+
+    /**
+     * A kernel that keeps its multiprocessors for a whole step would make another model wait that computes on the same ones at
+     * the same time.
+     */
+    private boolean decodesTogether(DevicePart part) {
+        return (share != null || part.role() == DevicePart.Role.MODEL)
+                && !"off".equals(System.getProperty(DECODE_STEP));
     }
 
     /** {@return how many multiprocessors kernels run on} */
@@ -208,6 +225,12 @@ public final class CudaKernels extends Kernels {
     void launchAlone(Kernel kernel, int blocks, int threads, Arguments of) {
         launches++;
         stream.launch(kernel, blocks, 1, 1, threads, of);
+    }
+
+    /** Queues a kernel whose blocks, one on each multiprocessor, wait for one another, when all before it is over. */
+    void launchTogether(Kernel kernel, int blocks, int threads, Arguments of) {
+        launches++;
+        stream.launchTogether(kernel, blocks, threads, of);
     }
 
     /** Recordings hold addresses: whoever gives memory back says so. */
@@ -659,6 +682,27 @@ public final class CudaKernels extends Kernels {
         attention.attend(queries, from, layer, how, operand(out));
     }
 
+    /** In one launch, if the rows are few; see {@link CudaDecoder}. */
+    @Override
+    public void decode(Decoder layers, Decoder.Room room, KvCache cache, StepBatch batch) {
+        requireCurrent(batch);
+        if (decoder == null || !decoder.takes(layers, step.sizes())) {
+            super.decode(layers, room, cache, batch);
+            return;
+        }
+        endUpload();
+        CudaKvCache to = own(cache, CudaKvCache.class);
+        Shapes.same(layers.layers().size(), to.layout().layers(), "layers", "layers of the cache");
+        Shapes.same(layers.keyValues(), to.layout().heads(), "key heads", "heads of the cache");
+        Shapes.same(layers.width(), to.layout().width(), "width of a head", "width of the cache");
+        CudaAttention.requireGroups(layers.queries(), layers.keyValues());
+        Shapes.same(residual(room.residual()).rows(), batch.rows(), "rows of the residual", "rows of the batch");
+        for (Tensor tensor : List.of(room.normed(), room.projected(), room.attended(), room.gated())) {
+            Shapes.same(operand(tensor).rows(), batch.rows(), "rows of a tensor", "rows of the batch");
+        }
+        decoder.run(layers, room, to, table(layers.rotary(), batch));
+    }
+
     private void requireCurrent(StepBatch batch) {
         if (step().batch() != batch) {
             throw Shapes.wrong("an operation over another batch than the running step's");
@@ -791,6 +835,9 @@ public final class CudaKernels extends Kernels {
             encoder.close();
         }
         attention.close();
+        if (decoder != null) {
+            decoder.close();
+        }
         step.close();
         indices.close();
         numbers.close();
