@@ -41,6 +41,21 @@ struct Components {
 __device__ __forceinline__ void normalize_and_rotate(
     Components& x, const Prepare& a, const float* gain, bool rotates, int lane, int span, bool there, int rotary_position,
     float inverse_width) {
+    const int half = a.rotary_width / 2;
+    const int lanes = half / 8;
+    const bool turned = a.cosine != nullptr && rotates && 8 * lane < a.rotary_width;
+    const int64_t row = static_cast<int64_t>(rotary_position) * half;
+    float other[8];
+    float cosine[8] = {};
+    float sine[8] = {};
+    if (half % 8 == 0 && turned) {  // on their way together with x
+        const int64_t angle = row + 8 * (lane < lanes ? lane : lane - lanes);
+#pragma unroll
+        for (int i = 0; i < 8; i += 4) {
+            *reinterpret_cast<float4*>(cosine + i) = *reinterpret_cast<const float4*>(a.cosine + angle + i);
+            *reinterpret_cast<float4*>(sine + i) = *reinterpret_cast<const float4*>(a.sine + angle + i);
+        }
+    }
     if (a.query_gain != nullptr || a.key_gain != nullptr) {
         float sum = 0.0f;
 #pragma unroll
@@ -53,25 +68,10 @@ __device__ __forceinline__ void normalize_and_rotate(
         }
     }
     if (a.cosine == nullptr) return;
-    const int half = a.rotary_width / 2;
-    const int lanes = half / 8;
-    const bool turned = rotates && 8 * lane < a.rotary_width;
-    const int64_t row = static_cast<int64_t>(rotary_position) * half;
-    float other[8];
-    float cosine[8] = {};
-    float sine[8] = {};
     if (half % 8 == 0) {
         const int source = lane < lanes ? lane + lanes : lane - lanes;
 #pragma unroll
         for (int i = 0; i < 8; i++) other[i] = __shfl_sync(~0u, x.at[i], source, span);
-        if (turned) {
-            const int64_t angle = row + 8 * (lane < lanes ? lane : lane - lanes);
-#pragma unroll
-            for (int i = 0; i < 8; i += 4) {
-                *reinterpret_cast<float4*>(cosine + i) = *reinterpret_cast<const float4*>(a.cosine + angle + i);
-                *reinterpret_cast<float4*>(sine + i) = *reinterpret_cast<const float4*>(a.sine + angle + i);
-            }
-        }
     } else {  // half = 4 more than a multiple of 8: lanes l and l + half / 8 or the next one
 #pragma unroll
         for (int i = 0; i < 8; i++) {

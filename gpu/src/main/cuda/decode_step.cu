@@ -12,17 +12,30 @@ __device__ __forceinline__ void consume(const Step& a) {
     Ring ring;
     Attention<kBlocks> attention(a, block, rows);
     const Normed normed{a, block, rows};
+    fetch_layer(a, 0);
+    paged::copies_commit();
+    paged::copies_wait<0>();
+    block.sync();
 #pragma unroll 1
     for (int l = 0; l < a.layer_count; l++) {
-        const Layer& layer = a.layers[l];
+        const Layer& layer = layer_of(l);
 #pragma unroll 1
         for (int matrix = 0; matrix < kMatrices; matrix++) {
             const bool begins = matrix == kQueryKeyValue || matrix == kGateUp;  // with a norm
+            const float* const gain = matrix == kQueryKeyValue ? layer.attention_gain : layer.feed_forward_gain;
             multiply(
                 ring, block, outputs_of(a, matrix), inputs_of(a, matrix), rows,
+                [&]() {
+                    // What is constant is on its way while blocks wait.
+                    if (begins) normed.fetch(gain);
+                    if (matrix == kDown && l + 1 < a.layer_count) fetch_layer(a, l + 1);
+                    paged::copies_commit();
+                    paged::copies_wait<0>();
+                    block.wait();
+                },
                 [&](int first, int end, bool start) {
                     if (begins) {
-                        normed.fill(matrix == kQueryKeyValue ? layer.attention_gain : layer.feed_forward_gain, first, end, start);
+                        normed.fill(gain, first, end, start);
                     } else if (matrix == kOutput && !attention.spread) {
                         attention.fill(layer, first, end);
                     } else {
@@ -43,15 +56,12 @@ __device__ __forceinline__ void consume(const Step& a) {
                     attention.merge(layer);
                     block.arrive();
                 }
-            } else if (matrix == kOutput) {
-                prefetch(layer.feed_forward_gain, a.hidden);
-            } else if (matrix == kDown) {
-                prefetch(l + 1 < a.layer_count ? a.layers[l + 1].attention_gain : a.gain, a.hidden);
-                if (l + 1 == a.layer_count) asm volatile("griddepcontrol.launch_dependents;" ::: "memory");
             }
-            block.wait();
         }
     }
+    asm volatile("griddepcontrol.launch_dependents;" ::: "memory");
+    if (static_cast<int>(blockIdx.x) >= rows) return;
+    block.wait();
     for (int row = blockIdx.x; row < rows; row += gridDim.x) normed.write(row, a.gain);
     block.end();
 }

@@ -3,8 +3,8 @@
 // With few rows a step takes what its weights take to come from memory, if nothing holds them up. Between separate kernels
 // memory stands still: while one ends and the next begins, while a norm, a rotation or attention runs. Here one block on each
 // multiprocessor goes through the whole step. One warp of it, the producer, streams the block's share of all weights, in the
-// order in which they will be used, through one ring in shared memory; it waits for nothing but room. Eight warps consume:
-// where they wait for other blocks, or compute what needs no weights, the ring fills.
+// order in which they will be used, through one ring in shared memory; it waits for nothing but room, and for copies not to
+// be too many at a time. Eight warps consume: where they wait for other blocks, or compute what needs no weights, the ring fills.
 //
 // The phases of a layer, with a barrier of all blocks between them:
 //   1. norm of the residual; queries, keys and values       every block norms all rows for itself
@@ -14,20 +14,22 @@
 //   4. output projection, added to the residual
 //   5. norm; gate and up, gated
 //   6. down, added to the residual
-// After the last, the first blocks norm a row each.
+// After the last, the first blocks norm a row each. What does not depend on the phase before is fetched before its barrier:
+// gains, the next layer's row of the table, keys and values of earlier steps.
 //
 // Bits are those of the kernels that do the same one by one: a norm has the tree of rows_normalize, a product one chain of
 // m16n8k16 over ascending inputs, attention the chunks and merges of attention_paged.cuh. Which path a row takes changes
-// nothing.
+// nothing. DecoderProbe compares the two.
 //
 // Products. Sixteen outputs (a strip of a tile of W, 2 KiB for 64 inputs) are one chain, of one warp. A block has
 // consecutive strips, at most eight at a time; a slot of the ring has the next tiles of all of them. X is in shared memory, the
-// rows live, in tiles of 64 columns with the swizzle of W.
+// rows that are live, in tiles of 64 columns with the swizzle of W; as much as fits, then more of it.
 //
 // Barriers. All blocks are resident: the launch is cooperative, one block a multiprocessor. A counter in global memory counts
 // arrivals of the launch; there are two, used by turns, and a launch clears the one that the next will use (it ran out with the
-// launch before). So a recorded launch can be replayed. Two steps on one device cannot hold each other up half resident: the
-// driver starts a cooperative launch only where all of it fits.
+// launch before). So a recorded launch can be replayed, and launches that share a barrier's memory follow one another in a
+// stream. Two steps on one device cannot hold each other up half resident: the driver starts a cooperative launch only where
+// all of it fits.
 #pragma once
 
 #include <cstddef>

@@ -24,7 +24,7 @@ constexpr int kMostTiles = 8;      // rows times a group of at most 16 heads, by
 constexpr int kPieceBytes = kChunkKeys * 128;
 constexpr int kChunkRounds = 16;   // from so many units a block on, units are sections
 constexpr int kMergeAlone = 96 << 10;  // bytes of partial results that every block merges for itself
-constexpr int kAtOnce = 2;             // partial results of a row
+constexpr int kAtOnce = 4;             // partial results of a row
 constexpr int kMergeSections = 64;     // at once
 
 // What of a step's rows is a tile, the same in all layers.
@@ -85,6 +85,7 @@ struct Attention {
     int group;
     int tiles;
     // Of the layer at hand.
+    int window = -1;  // that the plan is of
     int units;
     bool by_sections;
     bool spread;  // merging, over the blocks
@@ -96,6 +97,7 @@ struct Attention {
 
     __device__ __forceinline__ static Tile* tile_list() { return reinterpret_cast<Tile*>(shared + kTiles); }
     __device__ __forceinline__ static Plan* plans() { return reinterpret_cast<Plan*>(shared + kPlans); }
+    __device__ __forceinline__ static int* pages() { return reinterpret_cast<int*>(shared + kPages); }
     // The first tile of a row's sequence, and which of its rows it is.
     __device__ __forceinline__ static int2* row_tiles() { return reinterpret_cast<int2*>(shared + kRowTiles); }
 
@@ -143,8 +145,10 @@ struct Attention {
         int last_key;
     };
 
-    // The layer's plan, known to all threads after a barrier.
+    // The layer's plan, known to all threads after a barrier; with the pages of this block's first unit.
     __device__ __forceinline__ void plan(const Layer& layer) {
+        if (window == layer.window) return;
+        window = layer.window;
         int chunks = 0;
 #pragma unroll 1
         for (int t = 0; t < tiles; t++) {
@@ -172,6 +176,13 @@ struct Attention {
         }
         units = min(units, a.scratch_units);
         spread = rows * most_units * a.query_heads * a.width * 4 > kMergeAlone;
+        block.sync();
+        const int first = block_number();
+        if (first < units && threadIdx.x < 16) {
+            const Unit u = unit(first);
+            const int page = (u.first_chunk * kChunkKeys >> page_shift()) + threadIdx.x;
+            pages()[threadIdx.x] = __ldg(table_of(u) + min(max(page, u.first_key >> page_shift()), u.last_key >> page_shift()));
+        }
         block.sync();
     }
 
@@ -213,27 +224,26 @@ struct Attention {
     }
 
     // Copies a piece, number `piece` of the unit, to its buffer, but for keys from `from` on, before `until`. Of keys that no row
-    // sees, values are zeros, for their weights are.
-    __device__ __forceinline__ void copy(const Unit& u, int layer, int piece, int from, int until) const {
+    // sees, values are zeros, for their weights are. `first`: of the first chunk of this block's first unit.
+    __device__ __forceinline__ void copy(const Unit& u, int layer, int piece, int from, int until, bool first) const {
         const int thread = thread_number();
         const int within = piece % (2 * blocks());
         const bool values = within >= blocks();
         const int column = (values ? within - blocks() : within) * 64 + thread % 8 * 8;
         const __nv_bfloat16* const head = head_of(u, layer, values, column);
-        const int32_t* const table = table_of(u);
+        const int chunk_key = (u.first_chunk + piece / (2 * blocks())) * kChunkKeys;
+        const int32_t* const table = first ? pages() - (chunk_key >> page_shift()) : table_of(u);
         uint32_t to = shared_at(kWork + piece % 2 * kPieceBytes) + thread / 8 * 128 + (thread % 8 ^ thread / 8 % 8) * 16;
-        int key = (u.first_chunk + piece / (2 * blocks())) * kChunkKeys + thread / 8;
+        int key = chunk_key + thread / 8;
 #pragma unroll 1
         for (int half = 0; half < 2; half++) {
             int page[4];
 #pragma unroll
-            for (int i = 0; i < 4; i++) {
-                page[i] = __ldg(table + (min(max(key + 32 * i, u.first_key), u.last_key) >> page_shift()));
-            }
+            for (int i = 0; i < 4; i++) page[i] = table[min(max(key + 32 * i, u.first_key), u.last_key) >> page_shift()];
 #pragma unroll
             for (int i = 0; i < 4; i++, key += 32, to += 32 * 128) {
                 const bool there = key >= u.first_key && key <= u.last_key && column < a.width;
-                if ((key >= from && key < until) || (!there && !values && column < a.width)) continue;
+                if (column < a.width && ((key >= from && key < until) || (!there && !values))) continue;
                 const int in_page = (key & (a.page_tokens - 1)) * a.width;
                 paged::copy_16(
                     to, there ? static_cast<const void*>(head + page[i] * page_elements() + in_page) : a.cache, there ? 16 : 0);
@@ -241,33 +251,17 @@ struct Attention {
         }
     }
 
-    // Copies of a piece, one of the first two, the keys that this step made, `made` being the first.
-    __device__ __forceinline__ void copy_made(const Unit& u, int layer, int piece, int made) const {
-        const int thread = thread_number();
-        const int within = piece % (2 * blocks());
-        const bool values = within >= blocks();
-        const int column = (values ? within - blocks() : within) * 64 + thread % 8 * 8;
-        const int chunk_key = u.first_chunk * kChunkKeys;
-        const int key = max(made, chunk_key) + thread / 8;
-        const int in_chunk = key - chunk_key;
-        if (key > u.last_key || in_chunk >= kChunkKeys || column >= a.width) return;
-        const int page = __ldg(table_of(u) + (key >> page_shift()));
-        paged::copy_16(
-            shared_at(kWork + piece % 2 * kPieceBytes) + in_chunk * 128 + (thread % 8 ^ in_chunk % 8) * 16,
-            head_of(u, layer, values, column) + page * page_elements() + (key & (a.page_tokens - 1)) * a.width, 16);
-    }
-
     // Copies a piece, if there is one, all of it; closes a group of copies.
     __device__ __forceinline__ void fetch(const Unit& u, int layer, int piece) const {
-        if (piece < (u.end_chunk - u.first_chunk) * 2 * blocks()) copy(u, layer, piece, 0, 0);
+        if (piece < (u.end_chunk - u.first_chunk) * 2 * blocks()) copy(u, layer, piece, 0, 0, false);
         paged::copies_commit();
     }
 
     // The first two pieces, but for keys that this step makes.
-    __device__ __forceinline__ void open(const Unit& u, int layer) const {
+    __device__ __forceinline__ void open(const Unit& u, int layer, bool first) const {
 #pragma unroll 1
         for (int piece = 0; piece < 2; piece++) {
-            copy(u, layer, piece, tile_list()[u.tile].position, u.last_key + 1);
+            copy(u, layer, piece, tile_list()[u.tile].position, u.last_key + 1, first);
             paged::copies_commit();
         }
     }
@@ -276,7 +270,7 @@ struct Attention {
     __device__ __forceinline__ void begin(const Layer& layer, int number) {
         plan(layer);
         const int first = block_number();
-        if (first < units) open(unit(first), number);
+        if (first < units) open(unit(first), number, true);
     }
 
     // Queries of the unit's rows, rotated, to shared memory; keys and values of the step that are in its chunks to the cache.
@@ -324,6 +318,13 @@ struct Attention {
             if (is_query) {
                 x.write(reinterpret_cast<__nv_bfloat16*>(shared + kQuery + w * kQueryPitch) + 8 * lane);
             } else {
+                // To the buffers, where the first two pieces have it, and to the cache.
+                const int piece = (is_value ? blocks() : 0) + lane / 8;
+                const int in_chunk = position - u.first_chunk * kChunkKeys;
+                if (piece < 2 && in_chunk < kChunkKeys) {
+                    x.write(reinterpret_cast<__nv_bfloat16*>(
+                        shared + kWork + piece * kPieceBytes + in_chunk * 128 + (lane % 8 ^ in_chunk % 8) * 16));
+                }
                 const int page = __ldg(
                     a.table + static_cast<int64_t>(tile.sequence) * a.table_stride + (position >> page_shift()));
                 x.write(
@@ -345,14 +346,9 @@ struct Attention {
 #pragma unroll 1
         for (int i = first; i < units; i += gridDim.x) {
             const Unit u = unit(i);
-            if (i != first) open(u, number);
+            if (i != first) open(u, number, false);
             rotate(layer, number, u);
             block.sync();
-            const int made = tile_list()[u.tile].position;
-            for (int piece = 0; piece < 2; piece++) {
-                copy_made(u, number, piece, made);
-                paged::copies_commit();
-            }
             attend(layer, number, u);
         }
     }
@@ -665,7 +661,7 @@ struct Attention {
                     }
                     result = whole.result();
                 }
-                put(rows, row, chunk, result);
+                *place(rows, row, chunk) = result;
             }
         }
     }

@@ -21,6 +21,9 @@ constexpr int kThreads = kConsumerThreads + 32;
 constexpr int kStripBytes = 2048;             // 16 outputs, 64 inputs
 constexpr int kSlotBytes = 8 * kStripBytes;
 constexpr int kSlots = 9;
+// Slots on their way at a time. Enough for memory to be busy; with more, all else that this multiprocessor asks of memory, and the
+// fence before a barrier, would stand in line behind them.
+constexpr int kFlight = 3;
 
 // Shared memory.
 constexpr int kQueryPitch = 528;              // bytes; an odd number of 16-byte pieces, so that eight rows meet all banks
@@ -30,15 +33,20 @@ constexpr int kReduce = 256;                  // float [8 rows][8 warps]
 constexpr int kTiles = 512;                   // Tile [8]
 constexpr int kPlans = 768;                   // Plan [8]
 constexpr int kRowTiles = 1024;               // int [8][2]
+constexpr int kPages = 1088;                  // int [16]: of the block's first unit of attention
+constexpr int kFactors = 1152;                // float [8 rows]
 constexpr int kMaxima = 1280;                 // float [4 blocks of keys][16 rows]
 constexpr int kSums = kMaxima + 256;          // float [4 blocks of keys][16 rows][4 lanes of a quad]
 constexpr int kQuery = kSums + 1024;          // bf16 [16][width]
 constexpr int kWeights = kQuery + 16 * kQueryPitch;  // bf16 fragments, 512 bytes for 16 keys
+constexpr int kLayers = kWeights + 8192;      // Layer [2]: that at hand and the next
+constexpr int kGain = kQuery;                 // of a norm, up to kGainBytes: while there is no attention
+constexpr int kGainBytes = kLayers - kQuery;
 constexpr int kWork = 19 << 10;               // X, or two pieces of keys or values
 constexpr int kWorkBytes = 64 << 10;
 constexpr int kRing = kWork + kWorkBytes;
 constexpr int kSharedBytes = kRing + kSlots * kSlotBytes;
-static_assert(kEmpty + 8 * kSlots <= kReduce && kWeights + 8192 <= kWork && kSharedBytes <= 232448, "a block's memory");
+static_assert(kEmpty + 8 * kSlots <= kReduce && kLayers + 2 * sizeof(Layer) <= kWork && kSharedBytes <= 232448, "a block's memory");
 
 // The thread's and the block's number, read anew wherever a phase begins: else all that follows from them, in all phases, would
 // be computed once and held in registers throughout.
@@ -79,13 +87,7 @@ __device__ __forceinline__ void begin_life(T (&registers)[kRows][kColumns]) {
 #pragma unroll
     for (int i = 0; i < kRows; i++) {
 #pragma unroll
-        for (int j = 0; j < kColumns; j++) {
-            if constexpr (sizeof(T) == sizeof(float) && static_cast<T>(0.5f) != static_cast<T>(0)) {
-                asm volatile("" : "=f"(registers[i][j]));
-            } else {
-                asm volatile("" : "=r"(registers[i][j]));
-            }
-        }
+        for (int j = 0; j < kColumns; j++) registers[i][j] = T{};
     }
 }
 
@@ -127,6 +129,21 @@ struct Ring {
     }
 };
 
+// Copies a layer's row of the table, which the acquiring of every barrier puts far away, to shared memory; ahead of time.
+__device__ __forceinline__ const Layer& layer_of(int number) {
+    return reinterpret_cast<const Layer*>(shared + kLayers)[number % 2];
+}
+
+__device__ __forceinline__ void fetch_layer(const Step& a, int number) {
+    const int chunk = thread_number();
+    if (chunk >= static_cast<int>(sizeof(Layer)) / 16) return;
+    asm volatile(
+        "cp.async.cg.shared.global [%0], [%1], 16;" ::"r"(
+            shared_at(kLayers) + number % 2 * static_cast<int>(sizeof(Layer)) + 16 * chunk),
+        "l"(reinterpret_cast<const char*>(a.layers + number) + 16 * chunk)
+        : "memory");
+}
+
 // The consumers of this block among all blocks. In memory: an epoch, which counts launches, and two counters.
 struct Block {
     const Step& a;
@@ -150,6 +167,7 @@ struct Block {
         if (threadIdx.x == 0) asm volatile("red.release.gpu.global.add.u32 [%0], 1;" ::"l"(counter(age)) : "memory");
     }
 
+    // Before the first arrival nothing is waited for.
     __device__ __forceinline__ void wait() const {
         if (threadIdx.x == 0) {
             const long long begin = clock64();

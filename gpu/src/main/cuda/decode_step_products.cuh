@@ -46,7 +46,25 @@ __device__ __forceinline__ int depth_of(int strips) { return strips == 1 ? 8 : s
 // What is read of a tile of W: strips of it, one behind the other.
 constexpr int kPieces = 3;
 
-__device__ __forceinline__ void produce_matrix(Ring& ring, const void* w, int outputs, int inputs) {
+// Where the producer is, and how far the copies are.
+struct Flight {
+    Ring next;
+    Ring arriving;
+    int begun = 0;
+
+    // Waits until no more than kFlight slots will be on their way, with the next.
+    __device__ __forceinline__ void limit() {
+        if (begun < kFlight) {
+            begun++;
+            return;
+        }
+        await(shared_at(kFull + 8 * arriving.stage), arriving.turn);
+        arriving.advance();
+    }
+};
+
+__device__ __forceinline__ void produce_matrix(Flight& flight, const void* w, int outputs, int inputs) {
+    Ring& ring = flight.next;
     const int tiles = (inputs + 63) / 64;
     const Share share(outputs);
     for (int round = 0; round < share.rounds; round++) {
@@ -68,6 +86,7 @@ __device__ __forceinline__ void produce_matrix(Ring& ring, const void* w, int ou
             const int count = min(depth, tiles - tile);
             const uint32_t full = shared_at(kFull + 8 * ring.stage);
             const uint32_t slot = ring.slot();
+            flight.limit();
             // A position in the ring is first waited for when it is empty.
             await(shared_at(kEmpty + 8 * ring.stage), ring.turn ^ 1);
             if (products::elected()) {
@@ -92,7 +111,7 @@ __device__ __forceinline__ void produce_matrix(Ring& ring, const void* w, int ou
 }
 
 __device__ __forceinline__ void produce(const Step& a) {
-    Ring ring;
+    Flight flight;
 #pragma unroll 1
     for (int l = 0; l < a.layer_count; l++) {
         const Layer& layer = a.layers[l];
@@ -102,7 +121,7 @@ __device__ __forceinline__ void produce(const Step& a) {
                                   : matrix == kOutput      ? layer.output
                                   : matrix == kGateUp      ? layer.gate_up
                                                            : layer.down;
-            produce_matrix(ring, w, outputs_of(a, matrix), inputs_of(a, matrix));
+            produce_matrix(flight, w, outputs_of(a, matrix), inputs_of(a, matrix));
         }
     }
 }
@@ -180,15 +199,18 @@ __device__ __forceinline__ void chain(Ring& ring, float (&sums)[4], int tiles, i
     }
 }
 
-// All strips of this block: `fill` puts tiles from, to (excluded) of X to kWork, `finish` takes sums.
-template <class Fill, class Finish>
+// All strips of this block: `ready` waits for what X is made of, `fill` puts tiles from, to (excluded) of it to kWork, `finish` takes
+// sums.
+template <class Ready, class Fill, class Finish>
 __device__ __forceinline__ void multiply(
-    Ring& ring, const Block& block, int outputs, int inputs, int rows, const Fill& fill, const Finish& finish) {
+    Ring& ring, const Block& block, int outputs, int inputs, int rows, const Ready& ready, const Fill& fill,
+    const Finish& finish) {
     const int tiles = (inputs + 63) / 64;
     const int room = min(tiles, kWorkBytes / (rows * 128) & -8);
     const Share share(outputs);
     const int lane = thread_number() % 32;
     const int warp = warp_number();
+    ready();
 #pragma unroll 1
     for (int round = 0; round < share.rounds; round++) {
         const int first = share.at(round);
@@ -200,7 +222,7 @@ __device__ __forceinline__ void multiply(
             const int count = min(room, tiles - tile);
             // Nobody reads X any more; and a warp that passed over slots may wait for one only when all fillings before it are
             // complete.
-            block.sync();
+            if (round > 0 || tile > 0) block.sync();
             if (round == 0 || room < tiles) {
                 fill(tile, tile + count, tile == 0);
                 block.sync();
@@ -273,21 +295,20 @@ __device__ __forceinline__ Finish finish_of(const Step& a, const Layer& layer, i
 
 // ---- X ----
 
-// 16 bytes of row `row`, eight columns from 8 * chunk on, where chunk 0 is the first of the tiles at kWork.
-__device__ __forceinline__ void put(int rows, int row, int chunk, const uint4& value) {
-    *reinterpret_cast<uint4*>(shared + kWork + (chunk / 8 * rows + row) * 128 + (chunk % 8 ^ row) * 16) = value;
+// Where 16 bytes of X stand: of row `row`, eight columns from 8 * chunk on, chunk 0 being the first of the tiles at kWork.
+__device__ __forceinline__ uint4* place(int rows, int row, int chunk) {
+    return reinterpret_cast<uint4*>(shared + kWork + (chunk / 8 * rows + row) * 128 + (chunk % 8 ^ row) * 16);
 }
 
-// X as it stands in memory, bf16 [rows, stride], padded with zeros.
+// X as it stands in memory, bf16 [rows, stride], padded with zeros. Eight threads have a row of a tile.
 __device__ __forceinline__ void fill_copied(const void* from, int stride, int rows, int first, int end) {
     const int thread = thread_number();
-#pragma unroll 1
-    for (int row = 0; row < rows; row++) {
-        const uint4* const source = static_cast<const uint4*>(from) + row * (stride / 8) + 8 * first;
+    const uint4* const source = static_cast<const uint4*>(from) + 8 * first + thread % 8;
 #pragma unroll 4
-        for (int chunk = thread; chunk < 8 * (end - first); chunk += kConsumerThreads) {
-            put(rows, row, chunk, source[chunk]);
-        }
+    for (int line = thread / 8; line < (end - first) * rows; line += kConsumerThreads / 8) {
+        const int tile = line / rows;
+        const int row = line - tile * rows;
+        *place(rows, row, 8 * tile + thread % 8) = source[row * (stride / 8) + 8 * tile];
     }
 }
 
@@ -297,56 +318,73 @@ struct Normed {
     const Block& block;
     int rows;
 
+    // A gain, in shared memory if there is room for it: asked for ahead of time, there when copies have been waited for.
+    __device__ __forceinline__ void fetch(const float* gain) const {
+        if (4 * a.hidden > kGainBytes) return;
+        for (int chunk = thread_number(); 4 * chunk < a.hidden; chunk += kConsumerThreads) {
+            asm volatile("cp.async.cg.shared.global [%0], [%1], 16;" ::"r"(shared_at(kGain) + 16 * chunk), "l"(gain + 4 * chunk)
+                         : "memory");
+        }
+    }
+
+    __device__ __forceinline__ const float4* gain_of(const float* gain) const {
+        return reinterpret_cast<const float4*>(
+            4 * a.hidden > kGainBytes ? gain : reinterpret_cast<const float*>(shared + kGain));
+    }
+
+    // A row of which each thread has at most kGroups groups of four columns.
+    static constexpr int kGroups = 4;
+
+    __device__ __forceinline__ bool narrow() const { return a.hidden <= kGroups * 4 * kConsumerThreads; }
+
     // Tiles of X; with the first of them come the factors.
     __device__ __forceinline__ void fill(const float* gain, int first, int end, bool begins) const {
-        if (begins) factors(a.residual, rows);
+        const float4* const gains = gain_of(gain);
+        if (rows == 1 && narrow()) {
+            one(a.residual, gains, 8 * end, [&](int group, const uint2& four) {
+                reinterpret_cast<uint2*>(place(1, 0, group / 2))[group % 2] = four;
+            });
+            return;
+        }
+        if (begins) factors();
         const int thread = thread_number();
-#pragma unroll 1
-        for (int row = 0; row < rows; row++) {
-            const float one = factor(row);
-            const float* const x = a.residual + row * a.hidden;
+        const float4* const x = reinterpret_cast<const float4*>(a.residual);
 #pragma unroll 2
-            for (int chunk = thread; chunk < 8 * (end - first); chunk += kConsumerThreads) {
-                const int column = 64 * first + 8 * chunk;
-                put(rows, row, chunk, column < a.hidden ? eight(x + column, one, gain + column) : uint4{});
+        for (int line = thread / 8; line < (end - first) * rows; line += kConsumerThreads / 8) {
+            const int tile = line / rows;
+            const int row = line - tile * rows;
+            const int chunk = 8 * tile + thread % 8;
+            const int group = 2 * (8 * first + chunk);
+            const float factor = reinterpret_cast<const float*>(shared + kFactors)[row];
+            uint4 eight = {};
+            if (4 * group < a.hidden) {
+                const uint2 low = four(x[row * (a.hidden / 4) + group], factor, gains[group]);
+                const uint2 high = four(x[row * (a.hidden / 4) + group + 1], factor, gains[group + 1]);
+                eight = make_uint4(low.x, low.y, high.x, high.y);
             }
+            *place(rows, row, chunk) = eight;
         }
     }
 
-    __device__ __forceinline__ static uint4 eight(const float* x, float factor, const float* gain) {
-        const float4 x0 = reinterpret_cast<const float4*>(x)[0];
-        const float4 x1 = reinterpret_cast<const float4*>(x)[1];
-        const float4 g0 = __ldg(reinterpret_cast<const float4*>(gain));
-        const float4 g1 = __ldg(reinterpret_cast<const float4*>(gain) + 1);
+    __device__ __forceinline__ static uint2 four(const float4& x, float factor, const float4& gain) {
         const auto one = [&](float v, float g) { return __fmul_rn(__fmul_rn(v, factor), g); };
-        return make_uint4(
-            products::pack(one(x0.x, g0.x), one(x0.y, g0.y)), products::pack(one(x0.z, g0.z), one(x0.w, g0.w)),
-            products::pack(one(x1.x, g1.x), one(x1.y, g1.y)), products::pack(one(x1.z, g1.z), one(x1.w, g1.w)));
+        return make_uint2(
+            products::pack(one(x.x, gain.x), one(x.y, gain.y)), products::pack(one(x.z, gain.z), one(x.w, gain.w)));
     }
 
-    // Sums of squares of `count` rows, to shared memory, a number for each warp: thread t takes the groups of four columns
-    // t, t + 256, ..., in ascending order; then a butterfly in each warp. All threads call it.
-    __device__ __forceinline__ void factors(const float* x, int count) const {
-        const int thread = thread_number();
-#pragma unroll 1
-        for (int row = 0; row < count; row++) {
-            const float4* const in = reinterpret_cast<const float4*>(x + row * a.hidden);
-            float sum = 0;
-#pragma unroll 2
-            for (int group = thread; group * 4 < a.hidden; group += kConsumerThreads) {
-                const float4 v = in[group];
-                sum = __fmaf_rn(v.x, v.x, sum);
-                sum = __fmaf_rn(v.y, v.y, sum);
-                sum = __fmaf_rn(v.z, v.z, sum);
-                sum = __fmaf_rn(v.w, v.w, sum);
-            }
+    __device__ __forceinline__ static float squares(const float4& v, float sum) {
+        sum = __fmaf_rn(v.x, v.x, sum);
+        sum = __fmaf_rn(v.y, v.y, sum);
+        sum = __fmaf_rn(v.z, v.z, sum);
+        return __fmaf_rn(v.w, v.w, sum);
+    }
+
+    // A thread's sum of squares: it has the groups of four columns t, t + 256, ..., in ascending order. Then a butterfly in each
+    // warp; a number for each goes to shared memory.
+    __device__ __forceinline__ static void reduce(float sum, int row, int thread) {
 #pragma unroll
-            for (int distance = 16; distance > 0; distance /= 2) {
-                sum = __fadd_rn(sum, __shfl_xor_sync(~0u, sum, distance));
-            }
-            if (thread % 32 == 0) reinterpret_cast<float*>(shared + kReduce)[row * kConsumers + thread / 32] = sum;
-        }
-        block.sync();
+        for (int distance = 16; distance > 0; distance /= 2) sum = __fadd_rn(sum, __shfl_xor_sync(~0u, sum, distance));
+        if (thread % 32 == 0) reinterpret_cast<float*>(shared + kReduce)[row * kConsumers + thread / 32] = sum;
     }
 
     // 1 / sqrt(mean of squares + epsilon): warps in ascending order.
@@ -358,25 +396,77 @@ struct Normed {
         return __frsqrt_rn(__fadd_rn(quotient(total, a.hidden, reciprocal(a.hidden)), a.epsilon));
     }
 
-    // The last norm, of one row.
+    // The factors of all rows, to shared memory. Four rows at a time, so that their numbers are on their way together.
+    __device__ __forceinline__ void factors() const {
+        const int thread = thread_number();
+        const float4* const x = reinterpret_cast<const float4*>(a.residual);
+#pragma unroll 1
+        for (int first = 0; first < rows; first += 4) {
+            float sums[4] = {};
+#pragma unroll 1
+            for (int group = thread; group * 4 < a.hidden; group += kConsumerThreads) {
+                float4 v[4];
+#pragma unroll
+                for (int i = 0; i < 4; i++) v[i] = x[min(first + i, rows - 1) * (a.hidden / 4) + group];
+#pragma unroll
+                for (int i = 0; i < 4; i++) sums[i] = squares(v[i], sums[i]);
+            }
+#pragma unroll
+            for (int i = 0; i < 4; i++) reduce(sums[i], min(first + i, rows - 1), thread);
+        }
+        block.sync();
+        if (thread < rows) reinterpret_cast<float*>(shared + kFactors)[thread] = factor(thread);
+        block.sync();
+    }
+
+    // One narrow row at once: `put` gets groups of four columns, up to `groups`.
+    template <class Put>
+    __device__ __forceinline__ void one(const float* row, const float4* gains, int chunks, const Put& put) const {
+        const int thread = thread_number();
+        const float4* const x = reinterpret_cast<const float4*>(row);
+        float4 v[kGroups];
+        float sum = 0;
+#pragma unroll
+        for (int i = 0; i < kGroups; i++) {
+            const int group = thread + i * kConsumerThreads;
+            v[i] = 4 * group < a.hidden ? x[group] : float4{};
+        }
+#pragma unroll
+        for (int i = 0; i < kGroups; i++) sum = squares(v[i], sum);
+        reduce(sum, 0, thread);
+        block.sync();
+        const float by = factor(0);
+#pragma unroll
+        for (int i = 0; i < kGroups; i++) {
+            const int group = thread + i * kConsumerThreads;
+            if (group < 2 * chunks) put(group, 4 * group < a.hidden ? four(v[i], by, gains[group]) : uint2{});
+        }
+    }
+
+    // The last norm, of one row, to memory.
     __device__ __forceinline__ void write(int row, const float* gain) const {
         const float* const x = a.residual + row * a.hidden;
+        uint2* const out =
+            reinterpret_cast<uint2*>(static_cast<__nv_bfloat16*>(a.normed) + static_cast<int64_t>(row) * a.normed_stride);
         block.sync();
-        factors(x, 1);
-        const float one = factor(0);
-        uint4* const out = reinterpret_cast<uint4*>(static_cast<__nv_bfloat16*>(a.normed) + row * a.normed_stride);
-        for (int chunk = threadIdx.x; chunk * 8 < a.hidden; chunk += kConsumerThreads) {
-            out[chunk] = eight(x + 8 * chunk, one, gain + 8 * chunk);
+        if (narrow()) {
+            one(x, reinterpret_cast<const float4*>(gain), a.hidden / 8, [&](int group, const uint2& made) { out[group] = made; });
+            return;
+        }
+        const int thread = thread_number();
+        float sum = 0;
+        for (int group = thread; group * 4 < a.hidden; group += kConsumerThreads) {
+            sum = squares(reinterpret_cast<const float4*>(x)[group], sum);
+        }
+        reduce(sum, 0, thread);
+        block.sync();
+        const float by = factor(0);
+        for (int group = thread; group * 4 < a.hidden; group += kConsumerThreads) {
+            out[group] = four(
+                reinterpret_cast<const float4*>(x)[group], by, reinterpret_cast<const float4*>(gain)[group]);
         }
     }
 };
-
-// Asks for a norm's gain ahead of time.
-__device__ __forceinline__ void prefetch(const float* gain, int count) {
-    for (int i = thread_number() * 32; i < count; i += 32 * kConsumerThreads) {
-        asm volatile("prefetch.global.L2 [%0];" ::"l"(gain + i));
-    }
-}
 
 }  // namespace
 }  // namespace decode_step

@@ -10,13 +10,31 @@ import java.util.Map;
 import java.util.function.Function;
 
 /**
- * Steps of few rows in one launch, all layers of them: a block on each multiprocessor streams its share of all weights, while
- * the others do what keeps it waiting. {@code decode_step.cuh} says how. The bits are those of the operations that {@link
+ * Steps of very few rows in one launch, all layers of them: a block on each multiprocessor streams its share of all weights
+ * ahead of what keeps it waiting. {@code decode_step.cuh} says how. The bits are those of the operations that {@link
  * Kernels#decode} is composed of; what this does not take is left to them.
  */
 final class CudaDecoder implements AutoCloseable {
     private static final int[] WIDTHS = {64, 128, 256};
     private static final int MOST_GROUP_HEADS = 16;
+
+    /**
+     * A system property: how many rows a step has at most that is run in one launch, 0 to 8; 0 for none. For comparing the two ways.
+     */
+    static final String MOST_ROWS = "paloverde.decode-step-rows";
+
+    /**
+     * From 3 rows on, norms that every block computes for itself and activations that it fetches for itself cost more than
+     * launches do. Measured, see {@code bench/h200/engine.md}.
+     */
+    private static final int USUALLY_MOST_ROWS = 2;
+
+    /** Outputs that a block has at a time. */
+    private static final int BLOCK_OUTPUTS = 8 * 16;
+
+    /** Bytes of inputs that a block holds at a time. */
+    private static final int INPUT_BYTES = 64 << 10;
+
     private static final int LAYER_BYTES = 128;
     private static final int LAYER_POINTERS = 12;
     private static final int BARRIER_BYTES = 384;
@@ -43,7 +61,7 @@ final class CudaDecoder implements AutoCloseable {
         Module module = modules.apply("decode_step");
         int[] info = module.integers("decode_step_info");
         threads = info[0];
-        mostRows = info[2];
+        mostRows = Math.min(info[2], wanted());
         for (int width : WIDTHS) {
             byWidth.put(width, module.kernel("decode_step_" + width).dynamicShared(info[1]));
         }
@@ -51,22 +69,41 @@ final class CudaDecoder implements AutoCloseable {
         kernels.stream().fill(barrier, 0, (byte) 0, BARRIER_BYTES);
     }
 
-    /** {@return whether a running step of these sizes is run here: few rows, weights of 16 bits, heads that there is a form for} */
-    boolean takes(Decoder decoder, CudaStep.Sizes sizes) {
-        return sizes.rows() <= mostRows
+    /** {@return the most rows of a step in one launch; 0 if none is to be run so} */
+    static int wanted() {
+        return Integer.getInteger(MOST_ROWS, USUALLY_MOST_ROWS);
+    }
+
+    /** {@return whether a step of these sizes may be run here} */
+    boolean few(CudaStep.Sizes sizes) {
+        return sizes.few() <= mostRows;
+    }
+
+    /**
+     * {@return whether the running step is run here: of very few rows, by itself (in a chain it has not been tried), with weights of
+     * 16 bits, with heads that there is a form for, and with matrices of which each block has its outputs, and the inputs to
+     * them, at once}
+     */
+    boolean takes(Decoder decoder, CudaStep step) {
+        CudaStep.Sizes sizes = step.sizes();
+        return few(sizes)
+                && !step.chained()
                 && !decoder.layers().isEmpty()
                 && decoder.width() % 8 == 0
                 && decoder.width() <= WIDTHS[WIDTHS.length - 1]
                 && decoder.rotary().frequencies().length % 4 == 0
                 && decoder.queries() <= MOST_GROUP_HEADS * decoder.keyValues()
-                && decoder.layers().stream().allMatch(this::plain);
+                && decoder.layers().stream()
+                        .allMatch(layer -> takes(layer.queryKeyValue(), sizes)
+                                && takes(layer.output(), sizes)
+                                && takes(layer.gateUp(), sizes)
+                                && takes(layer.down(), sizes));
     }
 
-    private boolean plain(DecoderLayer layer) {
-        return own(layer.queryKeyValue()).scales().isEmpty()
-                && own(layer.output()).scales().isEmpty()
-                && own(layer.gateUp()).scales().isEmpty()
-                && own(layer.down()).scales().isEmpty();
+    private boolean takes(Matrix matrix, CudaStep.Sizes sizes) {
+        return own(matrix).scales().isEmpty()
+                && matrix.rows() <= BLOCK_OUTPUTS * kernels.multiprocessors()
+                && 2 * sizes.few() * own(matrix).paddedColumns() <= INPUT_BYTES;
     }
 
     /** Queues the running step's layers. */

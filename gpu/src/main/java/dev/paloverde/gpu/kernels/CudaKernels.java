@@ -32,9 +32,6 @@ public final class CudaKernels extends Kernels {
     /** Changes whenever a bit of any result does. */
     static final String VERSION = "cuda-bf16-1";
 
-    /** A system property: {@code off} runs steps of few rows operation by operation, as those of many; for comparing the two. */
-    static final String DECODE_STEP = "paloverde.decode-step";
-
     private static final int CAPABILITY = 90;
     private static final int THREADS = 256;
     /** Room for the block tables of a thousand sequences of 128 Ki positions. */
@@ -82,6 +79,9 @@ public final class CudaKernels extends Kernels {
     private CudaEncoder encoder;
 
     private long launches;
+
+    /** The last kernel queued was one of {@link #launchTogether}. */
+    private boolean together;
 
     /**
      * @param ordinal which of the GPUs that this process sees, from 0
@@ -141,12 +141,11 @@ public final class CudaKernels extends Kernels {
     }
 
     /**
-     * A kernel that keeps its multiprocessors for a whole step would make another model wait that computes on the same ones at
-     * the same time.
+     * A kernel that keeps all multiprocessors for a whole step would make another model wait that computes at the same time. On
+     * a share of them it has not been tried.
      */
-    private boolean decodesTogether(DevicePart part) {
-        return (share != null || part.role() == DevicePart.Role.MODEL)
-                && !"off".equals(System.getProperty(DECODE_STEP));
+    private static boolean decodesTogether(DevicePart part) {
+        return part.role() == DevicePart.Role.MODEL && part.multiprocessors() == 0 && CudaDecoder.wanted() > 0;
     }
 
     /** {@return how many multiprocessors kernels run on} */
@@ -218,18 +217,26 @@ public final class CudaKernels extends Kernels {
     /** Queues a kernel that may start while the one before runs: it waits itself before it reads what that one wrote. */
     void launch(Kernel kernel, int blocks, int blocksY, int threads, Arguments of) {
         launches++;
-        stream.launchOverlapping(kernel, blocks, blocksY, 1, threads, of);
+        if (together) {
+            // its blocks leave no room for any of the next kernel before they end
+            stream.launch(kernel, blocks, blocksY, 1, threads, of);
+        } else {
+            stream.launchOverlapping(kernel, blocks, blocksY, 1, threads, of);
+        }
+        together = false;
     }
 
     /** Queues a kernel that starts when all before it is over. */
     void launchAlone(Kernel kernel, int blocks, int threads, Arguments of) {
         launches++;
+        together = false;
         stream.launch(kernel, blocks, 1, 1, threads, of);
     }
 
     /** Queues a kernel whose blocks, one on each multiprocessor, wait for one another, when all before it is over. */
     void launchTogether(Kernel kernel, int blocks, int threads, Arguments of) {
         launches++;
+        together = true;
         stream.launchTogether(kernel, blocks, threads, of);
     }
 
@@ -479,6 +486,7 @@ public final class CudaKernels extends Kernels {
         try {
             recordings.run(new CudaRecordings.Key(key, step.sizes()), operations);
             launches++;
+            together = decoder != null && decoder.few(step.sizes());
         } finally {
             step.end();
         }
@@ -686,7 +694,7 @@ public final class CudaKernels extends Kernels {
     @Override
     public void decode(Decoder layers, Decoder.Room room, KvCache cache, StepBatch batch) {
         requireCurrent(batch);
-        if (decoder == null || !decoder.takes(layers, step.sizes())) {
+        if (decoder == null || !decoder.takes(layers, step)) {
             super.decode(layers, room, cache, batch);
             return;
         }

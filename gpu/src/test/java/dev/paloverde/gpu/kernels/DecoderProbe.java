@@ -7,8 +7,10 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Collections;
 import java.util.Deque;
+import java.util.HashMap;
 import java.util.List;
 import java.util.Locale;
+import java.util.Map;
 import java.util.Random;
 import java.util.stream.IntStream;
 
@@ -18,7 +20,8 @@ import java.util.stream.IntStream;
  *
  * <pre>
  * java -cp ... dev.paloverde.gpu.kernels.DecoderProbe check
- * java -cp ... dev.paloverde.gpu.kernels.DecoderProbe speed 1b|draft ROWS,.. POSITIONS,..   microseconds of a step's layers
+ * java -cp ... dev.paloverde.gpu.kernels.DecoderProbe speed 1b|draft ROWS,.. POSITIONS,.. [together|apart]
+ *                                                            microseconds of a step's layers
  * </pre>
  *
  * The exit status is the number of cases that differ.
@@ -26,6 +29,9 @@ import java.util.stream.IntStream;
 public final class DecoderProbe {
     private static final int VOCABULARY = 96;
     private static final int PREFILL_ROWS = 4096;
+
+    /** Large matrices, by shape and scale: filling one takes longer than sending it. */
+    private static final Map<List<Integer>, Repeated> LARGE = new HashMap<>();
 
     /**
      * A model's shape, and the positions that sequences have before they go on.
@@ -53,7 +59,11 @@ public final class DecoderProbe {
     /** See the class. */
     public static void main(String[] arguments) {
         if (arguments[0].equals("speed")) {
-            speed(arguments[1], numbers(arguments[2]), numbers(arguments[3]));
+            speed(
+                    arguments[1],
+                    numbers(arguments[2]),
+                    numbers(arguments[3]),
+                    arguments.length > 4 ? List.of(arguments[4].equals("together")) : List.of(true, false));
             return;
         }
         System.exit(check());
@@ -74,8 +84,16 @@ public final class DecoderProbe {
     }
 
     private static CudaKernels open(boolean together) {
-        System.setProperty(CudaKernels.DECODE_STEP, together ? "on" : "off");
-        return new CudaKernels(0, DevicePart.WHOLE);
+        String before = System.setProperty(CudaDecoder.MOST_ROWS, together ? "8" : "0");
+        try {
+            return new CudaKernels(0, DevicePart.WHOLE);
+        } finally {
+            if (before == null) {
+                System.clearProperty(CudaDecoder.MOST_ROWS);
+            } else {
+                System.setProperty(CudaDecoder.MOST_ROWS, before);
+            }
+        }
     }
 
     private static int check(CudaKernels together, CudaKernels apart) {
@@ -414,7 +432,9 @@ public final class DecoderProbe {
             }
             return new Numbers(rows == 1 ? DataType.F32 : DataType.BF16, rows, columns, values);
         }
-        return new Repeated(random, rows, columns, scale);
+        return LARGE.computeIfAbsent(
+                List.of(rows, columns, Float.floatToIntBits(scale)),
+                shape -> new Repeated(new Random(shape.hashCode()), rows, columns, scale));
     }
 
     /** A large matrix of random numbers whose rows repeat. */
@@ -460,7 +480,7 @@ public final class DecoderProbe {
         }
     }
 
-    private static void speed(String name, int[] rows, int[] positions) {
+    private static void speed(String name, int[] rows, int[] positions, List<Boolean> ways) {
         for (int length : positions) {
             Case shape = name.equals("1b")
                     ? new Case(
@@ -493,7 +513,7 @@ public final class DecoderProbe {
                             false,
                             new int[] {length},
                             rows);
-            for (boolean together : new boolean[] {true, false}) {
+            for (boolean together : ways) {
                 try (CudaKernels kernels = open(together);
                         Run run = new Run(shape, kernels)) {
                     for (int count : rows) {
