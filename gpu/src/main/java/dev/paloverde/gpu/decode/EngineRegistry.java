@@ -228,7 +228,10 @@ final class EngineRegistry {
             try {
                 Tokenizer tokenizer = directory.tokenizer();
                 int drafters = spec.draft().map(DraftSpec::multiprocessors).orElse(0);
-                kernels = Devices.open(spec.device(), spec.threads(), new DevicePart(DevicePart.Role.MODEL, drafters));
+                kernels = Devices.open(
+                        spec.device(),
+                        spec.threads(),
+                        new DevicePart(role(DevicePart.Role.TARGET), drafters));
                 requireRoom(directory, kernels, spec.quantization());
                 fingerprint = directory.fingerprint();
                 LanguageModel model = directory.load(kernels, spec.quantization());
@@ -255,7 +258,7 @@ final class EngineRegistry {
                 Kernels kernels = Devices.open(
                         drafting.device().isEmpty() ? spec.device() : drafting.device(),
                         spec.threads(),
-                        new DevicePart(DevicePart.Role.DRAFT, drafting.multiprocessors()));
+                        new DevicePart(role(DevicePart.Role.DRAFT), drafting.multiprocessors()));
                 try {
                     requireSameBits(beside, kernels);
                     requireRoom(draft, kernels, Quantization.NONE);
@@ -266,6 +269,13 @@ final class EngineRegistry {
                     throw e;
                 }
             }
+        }
+
+        /** {@return a model's role where two of them compute at the same time on one device; else it is alone there} */
+        private DevicePart.Role role(DevicePart.Role beside) {
+            boolean together = spec.speculation().strategy() == Speculation.Strategy.SSD
+                    && spec.draft().filter(draft -> draft.device().isEmpty()).isPresent();
+            return together ? beside : DevicePart.Role.MODEL;
         }
 
         /** With the rule of rejection a text depends on the draft model's bits, and a receipt names one sort of kernels. */

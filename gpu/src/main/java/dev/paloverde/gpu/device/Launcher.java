@@ -83,4 +83,19 @@ class Launcher {
             Stream stream, Kernel kernel, int gridX, int gridY, int gridZ, int block, Arguments arguments) {
         return launch(stream, kernel, gridX, gridY, gridZ, block, arguments);
     }
+
+    /** {@return the driver's result of queueing a kernel all blocks of which are on the device at the same time} */
+    int launchTogether(Stream stream, Kernel kernel, int grid, int block, Arguments arguments) {
+        return JCudaDriver.cuLaunchCooperativeKernel(
+                kernel.function(),
+                grid,
+                1,
+                1,
+                block,
+                1,
+                1,
+                kernel.dynamicShared(),
+                stream.handle(),
+                arguments.parameters());
+    }
 }

@@ -108,6 +108,23 @@ public final class Stream extends Resource {
         }
     }
 
+    /**
+     * Queues a kernel whose blocks wait for one another: it starts when all that was queued before is done, and when there is
+     * room for all of it, so that none of its blocks waits for one that cannot start (a cooperative launch, CUDA Programming
+     * Guide).
+     *
+     * @param grid blocks; at most {@link Kernel#maxResidentBlocks} for each multiprocessor that the stream runs on
+     * @param block threads of a block
+     */
+    public void launchTogether(Kernel kernel, int grid, int block, Arguments arguments) {
+        ensureOpen();
+        kernel.ensureTakes(arguments);
+        int result = device().launcher().launchTogether(this, kernel, grid, block, arguments);
+        if (result != CUresult.CUDA_SUCCESS) {
+            throw refused(result, kernel, grid, 1, 1, block);
+        }
+    }
+
     /** Queues a recorded graph. A graph runs once at a time: queued again, it waits for itself. */
     public void launch(Graph graph) {
         check(JCudaDriver.cuGraphLaunch(graph.handle(), handle()), "cuGraphLaunch");

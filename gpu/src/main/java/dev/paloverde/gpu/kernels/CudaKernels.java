@@ -54,6 +54,10 @@ public final class CudaKernels extends Kernels {
     private final CudaHead head;
     private final CudaRanker ranker;
     private final CudaProposer proposer;
+
+    /** Null where steps of few rows are run like those of many. */
+    private final CudaDecoder decoder;
+
     private final Kernel embed;
     private final Kernel normalize;
     private final Kernel gather;
@@ -78,6 +82,9 @@ public final class CudaKernels extends Kernels {
     private CudaRows.Pool late;
 
     private long launches;
+
+    /** The last kernel queued was one of {@link #launchTogether}. */
+    private boolean together;
 
     /**
      * @param ordinal which of the GPUs that this process sees, from 0
@@ -109,6 +116,7 @@ public final class CudaKernels extends Kernels {
         head = new CudaHead(this, products);
         ranker = new CudaRanker(this, head, module("sampling").kernel("sampling_rank"));
         proposer = new CudaProposer(this, products, module("drafting"), gather);
+        decoder = decodesTogether(part) ? new CudaDecoder(this, this::module) : null;
         indices = device.allocate(4L * MOST_ROWS);
         numbers = device.allocate(4L * MOST_ROWS);
         CudaStaging.Piece piece = staging.piece(4 * MOST_ROWS);
@@ -133,6 +141,14 @@ public final class CudaKernels extends Kernels {
             return device.stream(share);
         }
         return part.role() == DevicePart.Role.DRAFT ? device.urgentStream() : device.stream();
+    }
+
+    /**
+     * A kernel that keeps all multiprocessors for a whole step would make another model wait that computes at the same time. On
+     * a share of them it has not been tried.
+     */
+    private static boolean decodesTogether(DevicePart part) {
+        return part.role() == DevicePart.Role.MODEL && part.multiprocessors() == 0 && CudaDecoder.wanted() > 0;
     }
 
     /** {@return how many multiprocessors kernels run on} */
@@ -204,13 +220,27 @@ public final class CudaKernels extends Kernels {
     /** Queues a kernel that may start while the one before runs: it waits itself before it reads what that one wrote. */
     void launch(Kernel kernel, int blocks, int blocksY, int threads, Arguments of) {
         launches++;
-        stream.launchOverlapping(kernel, blocks, blocksY, 1, threads, of);
+        if (together) {
+            // its blocks leave no room for any of the next kernel before they end
+            stream.launch(kernel, blocks, blocksY, 1, threads, of);
+        } else {
+            stream.launchOverlapping(kernel, blocks, blocksY, 1, threads, of);
+        }
+        together = false;
     }
 
     /** Queues a kernel that starts when all before it is over. */
     void launchAlone(Kernel kernel, int blocks, int threads, Arguments of) {
         launches++;
+        together = false;
         stream.launch(kernel, blocks, 1, 1, threads, of);
+    }
+
+    /** Queues a kernel whose blocks, one on each multiprocessor, wait for one another, when all before it is over. */
+    void launchTogether(Kernel kernel, int blocks, int threads, Arguments of) {
+        launches++;
+        together = true;
+        stream.launchTogether(kernel, blocks, threads, of);
     }
 
     /** Recordings hold addresses: whoever gives memory back says so. */
@@ -459,6 +489,7 @@ public final class CudaKernels extends Kernels {
         try {
             recordings.run(new CudaRecordings.Key(key, step.sizes()), operations);
             launches++;
+            together = decoder != null && decoder.few(step.sizes());
         } finally {
             step.end();
         }
@@ -681,6 +712,27 @@ public final class CudaKernels extends Kernels {
         attention.attend(queries, from, layer, how, operand(out));
     }
 
+    /** In one launch, if the rows are few; see {@link CudaDecoder}. */
+    @Override
+    public void decode(Decoder layers, Decoder.Room room, KvCache cache, StepBatch batch) {
+        requireCurrent(batch);
+        if (decoder == null || !decoder.takes(layers, step)) {
+            super.decode(layers, room, cache, batch);
+            return;
+        }
+        endUpload();
+        CudaKvCache to = own(cache, CudaKvCache.class);
+        Shapes.same(layers.layers().size(), to.layout().layers(), "layers", "layers of the cache");
+        Shapes.same(layers.keyValues(), to.layout().heads(), "key heads", "heads of the cache");
+        Shapes.same(layers.width(), to.layout().width(), "width of a head", "width of the cache");
+        CudaAttention.requireGroups(layers.queries(), layers.keyValues());
+        Shapes.same(residual(room.residual()).rows(), batch.rows(), "rows of the residual", "rows of the batch");
+        for (Tensor tensor : List.of(room.normed(), room.projected(), room.attended(), room.gated())) {
+            Shapes.same(operand(tensor).rows(), batch.rows(), "rows of a tensor", "rows of the batch");
+        }
+        decoder.run(layers, room, to, table(layers.rotary(), batch));
+    }
+
     private void requireCurrent(StepBatch batch) {
         if (step().batch() != batch) {
             throw Shapes.wrong("an operation over another batch than the running step's");
@@ -816,6 +868,9 @@ public final class CudaKernels extends Kernels {
             late.close();
         }
         attention.close();
+        if (decoder != null) {
+            decoder.close();
+        }
         step.close();
         indices.close();
         numbers.close();

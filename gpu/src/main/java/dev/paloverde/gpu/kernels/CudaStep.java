@@ -26,8 +26,10 @@ final class CudaStep implements AutoCloseable {
      * @param sequences at least the batch's
      * @param pages length of a block table
      * @param most at least the rows of any sequence, or {@link #MANY_ROWS}
+     * @param few at least the batch's rows where they are fewer than {@link #FEWEST_ROWS}, which it is else: how such a step is
+     *     run may depend on it
      */
-    record Sizes(int rows, int sequences, int pages, int most) {
+    record Sizes(int rows, int sequences, int pages, int most, int few) {
         static Sizes of(StepBatch batch) {
             int most = 1;
             int pages = 1;
@@ -40,7 +42,8 @@ final class CudaStep implements AutoCloseable {
                     Math.max(FEWEST_ROWS, ceiling(batch.rows())),
                     sequences,
                     Math.max(FEWEST_PAGES, ceiling(pages)),
-                    ceiling(Math.min(most, MANY_ROWS)));
+                    ceiling(Math.min(most, MANY_ROWS)),
+                    Math.min(FEWEST_ROWS, ceiling(batch.rows())));
         }
 
         private static int ceiling(int size) {
@@ -133,6 +136,11 @@ final class CudaStep implements AutoCloseable {
     /** {@return whether a step is running} */
     boolean running() {
         return batch != null;
+    }
+
+    /** {@return whether the running step is one of a chain, whose later batches come of earlier ones} */
+    boolean chained() {
+        return state != own;
     }
 
     /** {@return the running step's batch; null outside of one} */

@@ -4,7 +4,7 @@ import dev.paloverde.gpu.ErrorCode;
 import dev.paloverde.gpu.PaloverdeException;
 
 /**
- * Which part of a GPU kernels run on, where two models compute at the same time.
+ * Which part of a GPU kernels run on, and whether another model computes at the same time.
  *
  * @param role whose kernels they are
  * @param multiprocessors how many are set apart for the draft model, the rest being the other's; 0 where both use all
@@ -12,8 +12,10 @@ import dev.paloverde.gpu.PaloverdeException;
 public record DevicePart(Role role, int multiprocessors) {
     /** Who else there is. */
     public enum Role {
-        /** Nobody, or a draft model. */
+        /** Nobody, or one that computes at other times. */
         MODEL,
+        /** A draft model. */
+        TARGET,
         /** The model that verifies; the draft model's kernels, being small, go first. */
         DRAFT
     }

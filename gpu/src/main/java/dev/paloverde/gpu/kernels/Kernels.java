@@ -240,6 +240,35 @@ public abstract class Kernels implements AutoCloseable {
     public abstract LateRows fetch(Tensor rows);
 
     /**
+     * All layers of a step, and the norm behind them. Of each layer first {@code residual += W_o attention(rotate(norm(W_q x)),
+     * rotate(norm(W_k x)), W_v x)}, then {@code residual += W_down (silu(W_gate x) * W_up x)}, x being the normed residual
+     * each time; last {@code normed = norm(residual)}. Composed of {@link #normalize}, {@link #multiply}, {@link
+     * #appendRotated}, {@link #attend}, {@link #multiplyAdd} and {@link #multiplyGated}, with their bits.
+     *
+     * @param room tensors of the batch's rows; what all but {@code normed} hold afterwards is undefined
+     * @param batch the running step's
+     */
+    public void decode(Decoder decoder, Decoder.Room room, KvCache cache, StepBatch batch) {
+        int width = decoder.width();
+        Heads queries = new Heads(room.projected(), 0, decoder.queries(), width);
+        Heads keys = new Heads(room.projected(), decoder.queries() * width, decoder.keyValues(), width);
+        Heads values = new Heads(
+                room.projected(), (decoder.queries() + decoder.keyValues()) * width, decoder.keyValues(), width);
+        for (int number = 0; number < decoder.layers().size(); number++) {
+            DecoderLayer layer = decoder.layers().get(number);
+            normalize(room.residual(), layer.attentionNorm(), decoder.epsilon(), room.normed());
+            multiply(room.normed(), layer.queryKeyValue(), layer.queryKeyValueBias(), room.projected());
+            appendRotated(cache, number, queries, keys, values, layer.headNorms(), decoder.rotary(), batch);
+            attend(queries, cache, number, layer.attention(), batch, room.attended());
+            multiplyAdd(room.attended(), layer.output(), layer.outputBias(), room.residual());
+            normalize(room.residual(), layer.feedForwardNorm(), decoder.epsilon(), room.normed());
+            multiplyGated(room.normed(), layer.gateUp(), layer.gateUpBias(), room.gated());
+            multiplyAdd(room.gated(), layer.down(), layer.downBias(), room.residual());
+        }
+        normalize(room.residual(), decoder.norm(), decoder.epsilon(), room.normed());
+    }
+
+    /**
      * {@code out = (in - mean(in)) / sqrt(variance(in) + epsilon) * gain + bias}, row by row (Ba, Kiros and Hinton, arXiv
      * 1607.06450). The variance is the mean of squares.
      */

@@ -66,6 +66,9 @@
  *   <li>{@code CudaProducts} chooses among the forms of a product by rows and outputs; {@code CudaHead} scores and chooses
  *       tokens inside the product with the vocabulary, {@code CudaRanker} ranks tokens for laws that are cut off.
  *   <li>{@code CudaAttention} plans a step's attention once and runs it in each layer; {@code CudaRotary} has its angles.
+ *   <li>{@code CudaDecoder} can run all layers of a step of one or two rows in one launch, where the operations one by one
+ *       keep memory waiting: {@link dev.paloverde.gpu.kernels.Kernels#decode} is the operation, and the head of {@code
+ *       decode_step.cuh} says how the kernel works.
  *   <li>{@code CudaEncoder} has what encoders need besides: images cut into patches, norms with means, and attention within
  *       blocks by the FlashAttention-4-style kernels of {@code attention_forward.cu}; {@code CudaRows} are rows that travel to
  *       the host while the next step runs. {@code AttentionForms} says which kernel takes what, {@code AttentionReference} what

@@ -3,15 +3,15 @@ package dev.paloverde.gpu.model;
 import dev.paloverde.gpu.ErrorCode;
 import dev.paloverde.gpu.PaloverdeException;
 import dev.paloverde.gpu.kernels.Attention;
+import dev.paloverde.gpu.kernels.Decoder;
+import dev.paloverde.gpu.kernels.DecoderLayer;
 import dev.paloverde.gpu.kernels.HeadNorms;
-import dev.paloverde.gpu.kernels.Heads;
 import dev.paloverde.gpu.kernels.HostTensor;
 import dev.paloverde.gpu.kernels.Kernels;
 import dev.paloverde.gpu.kernels.KvCache;
 import dev.paloverde.gpu.kernels.KvLayout;
 import dev.paloverde.gpu.kernels.Matrix;
 import dev.paloverde.gpu.kernels.Quantization;
-import dev.paloverde.gpu.kernels.Rotary;
 import dev.paloverde.gpu.kernels.StepBatch;
 import dev.paloverde.gpu.kernels.Tensor;
 import dev.paloverde.gpu.kernels.TokenProposer;
@@ -30,25 +30,29 @@ import java.util.List;
 final class Transformer implements LanguageModel {
     private final Kernels kernels;
     private final ModelConfiguration shape;
-    private final Rotary rotary;
     private final Matrix embedding;
-    private final List<Block> blocks;
-    private final Weights norm;
+    private final Decoder decoder;
     private final Matrix head;
     private final Deque<AutoCloseable> owned;
-    private Activations activations;
+    private Decoder.Room activations;
 
     private Transformer(Kernels kernels, ModelConfiguration shape, Loader loader) {
         this.kernels = kernels;
         this.shape = shape;
         owned = loader.owned;
-        rotary = shape.rotary();
         embedding = loader.matrix("model.embed_tokens.weight", shape.vocabulary(), shape.hidden());
-        blocks = new ArrayList<>();
+        List<DecoderLayer> layers = new ArrayList<>();
         for (int layer = 0; layer < shape.layers(); layer++) {
-            blocks.add(loader.block(layer));
+            layers.add(loader.layer(layer));
         }
-        norm = loader.norm("model.norm.weight", shape.hidden());
+        decoder = new Decoder(
+                layers,
+                shape.queryHeads(),
+                shape.keyValueHeads(),
+                shape.headWidth(),
+                shape.rotary(),
+                loader.norm("model.norm.weight", shape.hidden()),
+                shape.normEpsilon());
         head = shape.tiedEmbeddings() ? embedding : loader.matrix("lm_head.weight", shape.vocabulary(), shape.hidden());
     }
 
@@ -93,22 +97,22 @@ final class Transformer implements LanguageModel {
 
     @Override
     public void reserve(int stepRows) {
-        if (activations != null && activations.residual.capacity() >= stepRows) {
+        if (activations != null && activations.residual().capacity() >= stepRows) {
             return;
         }
         if (activations != null) {
-            activations.close();
+            tensors(activations).forEach(Tensor::close);
             activations = null;
         }
-        activations = Activations.of(kernels, shape, stepRows);
+        activations = room(stepRows);
     }
 
     @Override
     public Tensor forward(StepBatch batch, KvCache cache) {
         requireReserved(batch);
-        activations.resize(batch.rows());
+        resize(batch.rows());
         kernels.step(List.of(activations, cache), batch, () -> run(batch, cache));
-        return activations.normed;
+        return activations.normed();
     }
 
     @Override
@@ -122,59 +126,64 @@ final class Transformer implements LanguageModel {
                 chain,
                 head,
                 batch -> {
-                    activations.resize(batch.rows());
+                    resize(batch.rows());
                     run(batch, cache);
-                    return activations.normed;
+                    return activations.normed();
                 },
                 tokens);
     }
 
     private void requireReserved(StepBatch batch) {
-        if (activations == null || batch.rows() > activations.residual.capacity()) {
+        if (activations == null || batch.rows() > activations.residual().capacity()) {
             throw new PaloverdeException(
                     ErrorCode.INTERNAL,
                     "a step of %d rows was asked for and room reserved for %d"
-                            .formatted(batch.rows(), activations == null ? 0 : activations.residual.capacity()));
+                            .formatted(
+                                    batch.rows(),
+                                    activations == null
+                                            ? 0
+                                            : activations.residual().capacity()));
         }
     }
 
     private void run(StepBatch batch, KvCache cache) {
-        kernels.embed(embedding, batch.tokens(), activations.residual);
-        for (int layer = 0; layer < blocks.size(); layer++) {
-            Block block = blocks.get(layer);
-            attend(block, layer, batch, cache);
-            feedForward(block);
+        kernels.embed(embedding, batch.tokens(), activations.residual());
+        kernels.decode(decoder, activations, cache, batch);
+    }
+
+    private Decoder.Room room(int rows) {
+        int queries = shape.queryHeads() * shape.headWidth();
+        int keyValues = shape.keyValueHeads() * shape.headWidth();
+        int[] columns = {shape.hidden(), queries + 2 * keyValues, queries, shape.intermediate()};
+        Deque<AutoCloseable> made = new ArrayDeque<>();
+        List<Tensor> tensors = new ArrayList<>();
+        try {
+            Tensor residual = kernels.residual(rows, shape.hidden());
+            made.push(residual);
+            for (int width : columns) {
+                Tensor tensor = kernels.tensor(rows, width);
+                made.push(tensor);
+                tensors.add(tensor);
+            }
+            return new Decoder.Room(residual, tensors.get(0), tensors.get(1), tensors.get(2), tensors.get(3));
+        } catch (RuntimeException | Error e) {
+            closeAll(made);
+            throw e;
         }
-        kernels.normalize(activations.residual, norm, shape.normEpsilon(), activations.normed);
     }
 
-    /** {@code residual += W_o attention(rotate(norm(W_q x)), rotate(norm(W_k x)), W_v x)}, x the normed residual. */
-    private void attend(Block block, int layer, StepBatch batch, KvCache cache) {
-        Tensor projected = activations.projected;
-        int width = shape.headWidth();
-        Heads queries = new Heads(projected, 0, shape.queryHeads(), width);
-        Heads keys = new Heads(projected, shape.queryHeads() * width, shape.keyValueHeads(), width);
-        Heads values = new Heads(
-                projected, (shape.queryHeads() + shape.keyValueHeads()) * width, shape.keyValueHeads(), width);
-
-        kernels.normalize(activations.residual, block.attentionNorm, shape.normEpsilon(), activations.normed);
-        kernels.multiply(activations.normed, block.queryKeyValue, block.queryKeyValueBias, projected);
-        kernels.appendRotated(cache, layer, queries, keys, values, block.headNorms, rotary, batch);
-        kernels.attend(queries, cache, layer, block.attention, batch, activations.attended);
-        kernels.multiplyAdd(activations.attended, block.output, block.outputBias, activations.residual);
+    private void resize(int rows) {
+        tensors(activations).forEach(tensor -> tensor.resize(rows));
     }
 
-    /** {@code residual += W_down (silu(W_gate x) * W_up x)}, x the normed residual. */
-    private void feedForward(Block block) {
-        kernels.normalize(activations.residual, block.feedForwardNorm, shape.normEpsilon(), activations.normed);
-        kernels.multiplyGated(activations.normed, block.gateUp, block.gateUpBias, activations.gated);
-        kernels.multiplyAdd(activations.gated, block.down, block.downBias, activations.residual);
+    private static List<Tensor> tensors(Decoder.Room room) {
+        return List.of(room.residual(), room.normed(), room.projected(), room.attended(), room.gated());
     }
 
     @Override
     public void close() {
         if (activations != null) {
-            activations.close();
+            tensors(activations).forEach(Tensor::close);
             activations = null;
         }
         closeAll(owned);
@@ -189,28 +198,6 @@ final class Transformer implements LanguageModel {
             }
         }
     }
-
-    /**
-     * Weights of a block. Biases and the norms of heads are null where the family has none.
-     *
-     * @param queryKeyValue [(queries + 2 keyValues) * width, hidden]
-     * @param output [hidden, queries * width]
-     * @param gateUp [2 intermediate, hidden]
-     * @param down [hidden, intermediate]
-     */
-    private record Block(
-            Weights attentionNorm,
-            Matrix queryKeyValue,
-            Weights queryKeyValueBias,
-            HeadNorms headNorms,
-            Attention attention,
-            Matrix output,
-            Weights outputBias,
-            Weights feedForwardNorm,
-            Matrix gateUp,
-            Weights gateUpBias,
-            Matrix down,
-            Weights downBias) {}
 
     /** The names of tensors, and who owns what was made of them. */
     private static final class Loader {
@@ -227,7 +214,7 @@ final class Transformer implements LanguageModel {
             this.quantization = quantization;
         }
 
-        Block block(int layer) {
+        DecoderLayer layer(int layer) {
             String attention = "model.layers.%d.self_attn.".formatted(layer);
             String feedForward = "model.layers.%d.mlp.".formatted(layer);
             int width = shape.headWidth();
@@ -241,7 +228,7 @@ final class Transformer implements LanguageModel {
             Part gate = new Part(feedForward + "gate_proj", shape.intermediate());
             Part up = new Part(feedForward + "up_proj", shape.intermediate());
             List<Part> down = List.of(new Part(feedForward + "down_proj", shape.hidden()));
-            return new Block(
+            return new DecoderLayer(
                     norm("model.layers.%d.input_layernorm.weight".formatted(layer), shape.hidden()),
                     projection(inputs, shape.hidden()),
                     shape.queryKeyValueBias() ? bias(inputs) : null,
@@ -294,53 +281,5 @@ final class Transformer implements LanguageModel {
 
         /** One projection among those that are stacked. */
         private record Part(String name, int rows) {}
-    }
-
-    /**
-     * What a step writes between its first row and its last.
-     *
-     * @param residual [rows, hidden]
-     * @param normed [rows, hidden]
-     * @param projected [rows, (queries + 2 keyValues) * width]
-     * @param attended [rows, queries * width]
-     * @param gated [rows, intermediate]
-     */
-    private record Activations(Tensor residual, Tensor normed, Tensor projected, Tensor attended, Tensor gated) {
-
-        static Activations of(Kernels kernels, ModelConfiguration shape, int rows) {
-            int queries = shape.queryHeads() * shape.headWidth();
-            int keyValues = shape.keyValueHeads() * shape.headWidth();
-            int[] columns = {shape.hidden(), queries + 2 * keyValues, queries, shape.intermediate()};
-            Deque<AutoCloseable> made = new ArrayDeque<>();
-            List<Tensor> tensors = new ArrayList<>();
-            try {
-                Tensor residual = kernels.residual(rows, shape.hidden());
-                made.push(residual);
-                tensors.add(residual);
-                for (int width : columns) {
-                    Tensor tensor = kernels.tensor(rows, width);
-                    made.push(tensor);
-                    tensors.add(tensor);
-                }
-            } catch (RuntimeException | Error e) {
-                closeAll(made);
-                throw e;
-            }
-            return new Activations(tensors.get(0), tensors.get(1), tensors.get(2), tensors.get(3), tensors.get(4));
-        }
-
-        void resize(int rows) {
-            for (Tensor tensor : all()) {
-                tensor.resize(rows);
-            }
-        }
-
-        void close() {
-            all().forEach(Tensor::close);
-        }
-
-        private List<Tensor> all() {
-            return List.of(residual, normed, projected, attended, gated);
-        }
     }
 }

@@ -41,7 +41,9 @@ class CudaStepSizesTest {
                 .isGreaterThanOrEqualTo(Arrays.stream(pages).max().orElseThrow());
         assertThat(sizes.most())
                 .isGreaterThanOrEqualTo(Math.min(32, Arrays.stream(counts).max().orElseThrow()));
-        for (int size : new int[] {sizes.rows(), sizes.sequences(), sizes.pages(), sizes.most()}) {
+        assertThat(sizes.few())
+                .isGreaterThanOrEqualTo(Math.min(8, Arrays.stream(counts).sum()));
+        for (int size : new int[] {sizes.rows(), sizes.sequences(), sizes.pages(), sizes.most(), sizes.few()}) {
             assertThat(Integer.bitCount(size)).isEqualTo(1);
         }
     }
@@ -57,7 +59,7 @@ class CudaStepSizesTest {
                         ones, IntStream.range(0, sequences).map(i -> length).toArray())));
             }
         }
-        // rows and sequences of 8 to 256, tables of 32 and 64 pages
-        assertThat(seen).hasSize(12);
+        // rows of 1 to 256, sequences of 8 to 256, tables of 32 and 64 pages
+        assertThat(seen).hasSize(18);
     }
 }
