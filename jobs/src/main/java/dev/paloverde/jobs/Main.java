@@ -30,6 +30,7 @@ import picocli.CommandLine.ParameterException;
             CorpusCommand.class,
             CorpusPackCommand.class,
             ImagesCommand.class,
+            TrajectoriesCommand.class,
             SqlCommand.class,
             SsdModelCommand.class,
             DemoCommand.class,

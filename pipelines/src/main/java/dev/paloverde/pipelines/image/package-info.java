@@ -12,5 +12,9 @@
  * it; {@link dev.paloverde.pipelines.image.ImageDuplicates} finds what looks alike, with the components of {@link
  * dev.paloverde.pipelines.corpus.Components}; {@link dev.paloverde.pipelines.image.ImageCorpus} puts it together. None of it
  * depends on the order or the partitioning of the input.
+ *
+ * <p>What is packed are documents of segments: {@link dev.paloverde.pipelines.image.SampleDocuments} makes them of samples, and
+ * {@link dev.paloverde.pipelines.image.Trajectories} reads those of frames and actions, with a {@link
+ * dev.paloverde.pipelines.image.TrajectoryRejectReason} for each step that cannot be used.
  */
 package dev.paloverde.pipelines.image;
