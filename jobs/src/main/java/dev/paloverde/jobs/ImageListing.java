@@ -26,7 +26,7 @@ import org.apache.spark.sql.RowFactory;
  * @param images rows of {@link dev.paloverde.pipelines.image.ImageFiles#LISTING}
  * @param fingerprint of names, sizes and times of all that is read
  */
-record ImageListing(List<String> shards, List<String> tables, List<Row> images, String fingerprint) {
+record ImageListing(List<String> shards, List<FileStatus> tables, List<Row> images, String fingerprint) {
     private static final Set<String> IMAGES = Set.of("jpg", "jpeg", "png", "gif", "webp", "bmp");
     private static final int LEAST_FRAMES = 2;
 
@@ -61,7 +61,7 @@ record ImageListing(List<String> shards, List<String> tables, List<Row> images, 
                 .sorted(Comparator.comparing(Named::path))
                 .toList();
         List<String> shards = new ArrayList<>();
-        List<String> tables = new ArrayList<>();
+        List<FileStatus> tables = new ArrayList<>();
         List<Named> images = new ArrayList<>();
         Set<String> texts = new HashSet<>();
         for (Named file : all) {
@@ -69,7 +69,7 @@ record ImageListing(List<String> shards, List<String> tables, List<Row> images, 
             if (name.endsWith(".tar") || name.endsWith(".tar.gz") || name.endsWith(".tgz")) {
                 shards.add(file.path());
             } else if (name.endsWith(".parquet")) {
-                tables.add(file.path());
+                tables.add(file.file);
             } else if (IMAGES.contains(file.extension)) {
                 images.add(file);
             } else if (file.extension.equals("txt")) {

@@ -127,35 +127,10 @@ final class ImagesJob {
                     options.readerLimits()));
         }
         if (!listing.tables().isEmpty()) {
-            samples = samples.union(tables(listing.tables()));
+            samples = samples.union(options.tables().read(spark, listing.tables(), TASKS_PER_CORE));
         }
         Dataset<Row> frames = ImageFiles.frames(samples, options.framesPerSecond, options.imageLimits());
         return options.rules().apply(ImageChecks.add(frames, functions.col(Samples.IMAGE), options.imageLimits()));
-    }
-
-    private Dataset<Row> tables(List<String> paths) {
-        Dataset<Row> rows = spark.read().parquet(paths.toArray(String[]::new));
-        try {
-            Column image = functions.col(options.imageColumn).cast("binary");
-            Column caption = options.captionColumn == null
-                    ? functions.lit(null).cast("string")
-                    : functions.col(options.captionColumn).cast("string");
-            Column key = options.keyColumn == null ? functions.sha2(image, 256) : functions.col(options.keyColumn);
-            Dataset<Row> samples =
-                    Samples.of(rows, functions.input_file_name(), key, image, caption, options.readerLimits());
-            samples.schema();
-            return samples;
-        } catch (RuntimeException e) {
-            throw new PaloverdeException(
-                    ErrorCode.INPUT_UNREADABLE,
-                    "--image-column %s, --caption-column %s, --key-column %s: the tables have %s"
-                            .formatted(
-                                    options.imageColumn,
-                                    options.captionColumn,
-                                    options.keyColumn,
-                                    Input.describe(rows.schema())),
-                    e);
-        }
     }
 
     private int tasks(int files) {

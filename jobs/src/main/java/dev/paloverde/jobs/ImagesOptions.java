@@ -111,6 +111,10 @@ final class ImagesOptions {
         return new ReaderLimits(maxImageBytes, maxCaptionBytes);
     }
 
+    ImageTables tables() {
+        return new ImageTables(new ImageTables.Columns(imageColumn, captionColumn, keyColumn), readerLimits());
+    }
+
     ImageLimits imageLimits() {
         return new ImageLimits(maxPixels, ImageLimits.STANDARD.maxFrames());
     }
@@ -135,7 +139,7 @@ final class ImagesOptions {
         SortedMap<String, String> description = new TreeMap<>();
         description.put("job", "images");
         description.put("version", Versions.PALOVERDE);
-        description.put("columns", "%s %s %s".formatted(imageColumn, captionColumn, keyColumn));
+        description.put("columns", tables().columns().toString());
         description.put("frames-per-second", framesPerSecond + " of " + folderFramesPerSecond);
         description.put("reader", readerLimits().toString());
         description.put("limits", imageLimits().toString());

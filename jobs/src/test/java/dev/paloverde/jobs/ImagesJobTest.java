@@ -13,6 +13,7 @@ import java.util.TreeMap;
 import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Row;
 import org.apache.spark.sql.SparkSession;
+import org.apache.spark.sql.functions;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -113,6 +114,69 @@ class ImagesJobTest {
         assertThat(table("kept").where("key LIKE '%actions-1-000000/drive'").count())
                 .isEqualTo(4);
         assertThat(table("rejects").count()).isZero();
+    }
+
+    @Test
+    void damagedTablesAreRejectsAndTheRestIsRead() throws IOException {
+        assertThat(images(List.of(SHARD)).status()).isZero();
+        Path tables = Files.createDirectory(directory.resolve("tables"));
+        // 8 rows a file, in pages small enough that damage in the middle leaves some whole
+        table("kept")
+                .orderBy("key")
+                .select("image", "caption")
+                .limit(24)
+                .repartitionByRange(3, functions.col("caption"))
+                .write()
+                .option("compression", "none")
+                .parquet(tables.resolve("made").toString());
+        List<Path> files;
+        try (var made = Files.list(tables.resolve("made"))) {
+            files = made.filter(file -> file.toString().endsWith(".parquet"))
+                    .sorted()
+                    .toList();
+        }
+        assertThat(files).hasSize(3);
+        Path input = Files.createDirectory(directory.resolve("a b"));
+        byte[] whole = Files.readAllBytes(files.get(0));
+        Files.write(input.resolve("whole.parquet"), whole);
+        byte[] damaged = Files.readAllBytes(files.get(1));
+        Arrays.fill(damaged, 4, damaged.length / 2, (byte) 0x5A);
+        Files.write(input.resolve("damaged.parquet"), damaged);
+        byte[] third = Files.readAllBytes(files.get(2));
+        Files.write(input.resolve("cut.parquet"), Arrays.copyOf(third, third.length / 2));
+        Files.writeString(input.resolve("text.parquet"), "no table at all");
+        long rows =
+                spark.read().parquet(input.resolve("whole.parquet").toString()).count();
+
+        JobRuns.Ended ended = images(List.of(input), "--caption-column", "caption", "--overwrite");
+        assertThat(ended.status()).as(ended.said()).isEqualTo(ExitCode.INPUT_INCOMPLETE.status());
+        Map<String, String> rejects = new TreeMap<>();
+        table("rejects")
+                .where("reason IN ('UNREADABLE_SHARD', 'TRUNCATED_SHARD')")
+                .selectExpr("source.path", "reason", "source.byte_size", "detail")
+                .collectAsList()
+                .forEach(row -> {
+                    rejects.put(row.getString(0).replaceAll(".*/", ""), row.getString(1));
+                    assertThat(row.getLong(2)).isPositive();
+                    assertThat(row.getString(3)).isNotBlank();
+                });
+        assertThat(rejects)
+                .containsExactlyInAnyOrderEntriesOf(Map.of(
+                        "cut.parquet", "UNREADABLE_SHARD",
+                        "text.parquet", "UNREADABLE_SHARD",
+                        "damaged.parquet", "TRUNCATED_SHARD"));
+        assertThat(table("kept").where("source.path LIKE '%whole.parquet'").count()
+                        + table("rejects")
+                                .where("source.path LIKE '%whole.parquet'")
+                                .count())
+                .isEqualTo(rows);
+
+        // nothing but damage is no reason to fail either
+        Path text = Files.createDirectory(directory.resolve("texts"));
+        Files.writeString(text.resolve("text.parquet"), "no table at all");
+        JobRuns.Ended nothing = images(List.of(text), "--overwrite");
+        assertThat(nothing.status()).as(nothing.said()).isEqualTo(ExitCode.INPUT_INCOMPLETE.status());
+        assertThat(table("kept").count()).isZero();
     }
 
     @Test
