@@ -31,6 +31,8 @@ import picocli.CommandLine.ParameterException;
             CorpusPackCommand.class,
             ImagesCommand.class,
             TrajectoriesCommand.class,
+            SimilarEmbeddingsCommand.class,
+            LatentStatisticsCommand.class,
             SqlCommand.class,
             SsdModelCommand.class,
             DemoCommand.class,
