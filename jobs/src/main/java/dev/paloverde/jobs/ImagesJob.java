@@ -7,6 +7,7 @@ import dev.paloverde.pipelines.image.ImageCorpus;
 import dev.paloverde.pipelines.image.ImageDuplicates;
 import dev.paloverde.pipelines.image.ImageFiles;
 import dev.paloverde.pipelines.image.ImageRejectReason;
+import dev.paloverde.pipelines.image.ImageScores;
 import dev.paloverde.pipelines.image.Samples;
 import dev.paloverde.pipelines.image.ShardOpener;
 import dev.paloverde.pipelines.image.TarShards;
@@ -39,6 +40,7 @@ final class ImagesJob {
     private final SparkSession spark;
     private final ImagesOptions options;
     private final Terminal terminal;
+    private ImageScores scores = ImageScores.NONE;
 
     ImagesJob(SparkSession spark, ImagesOptions options, Terminal terminal) {
         this.spark = spark;
@@ -54,6 +56,7 @@ final class ImagesJob {
     ExitCode run() {
         long begun = System.nanoTime();
         SortedMap<String, String> description = options.description();
+        scores = options.scores(spark);
         StageDirectory output = StageDirectory.at(spark, options.output);
         Configuration configuration = spark.sessionState().newHadoopConf();
         List<FileStatus> files = new ArrayList<>();
@@ -130,7 +133,8 @@ final class ImagesJob {
             samples = samples.union(options.tables().read(spark, listing.tables(), TASKS_PER_CORE));
         }
         Dataset<Row> frames = ImageFiles.frames(samples, options.framesPerSecond, options.imageLimits());
-        return options.rules().apply(ImageChecks.add(frames, functions.col(Samples.IMAGE), options.imageLimits()));
+        return scores.apply(
+                options.rules().apply(ImageChecks.add(frames, functions.col(Samples.IMAGE), options.imageLimits())));
     }
 
     private int tasks(int files) {

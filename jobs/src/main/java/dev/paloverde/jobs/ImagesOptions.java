@@ -3,13 +3,18 @@ package dev.paloverde.jobs;
 import dev.paloverde.gpu.ErrorCode;
 import dev.paloverde.gpu.PaloverdeException;
 import dev.paloverde.gpu.image.ImageLimits;
+import dev.paloverde.pipelines.image.ImageChecks;
 import dev.paloverde.pipelines.image.ImageDuplicates;
 import dev.paloverde.pipelines.image.ImageRules;
+import dev.paloverde.pipelines.image.ImageScores;
 import dev.paloverde.pipelines.image.ReaderLimits;
+import dev.paloverde.pipelines.image.Samples;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 import java.util.SortedMap;
 import java.util.TreeMap;
+import org.apache.spark.sql.SparkSession;
 import picocli.CommandLine.Option;
 
 /** The flags that say which images go in and what is done to them. */
@@ -107,6 +112,67 @@ final class ImagesOptions {
             description = "Bits in which the perceptual hashes of duplicates may differ, 0 to 11 (default: 4).")
     int distance = ImageDuplicates.STANDARD.distance();
 
+    @Option(
+            names = "--function",
+            paramLabel = "NAME=CLASS",
+            description = "Make a function of SQL of a class on the class path (--jars of spark-submit) that implements"
+                    + " org.apache.spark.sql.api.java.UDF1 or UDF2, for the scores below; may be repeated.")
+    Map<String, String> functions = new TreeMap<>();
+
+    @Option(
+            names = "--nsfw-score",
+            paramLabel = "SQL",
+            description =
+                    "How likely an image is not safe for work, as SQL over image (its bytes), caption, key, metadata"
+                            + " and checks, such as my_nsfw(image): the column nsfw_score (default: none).")
+    String nsfwScore;
+
+    @Option(names = "--max-nsfw", paramLabel = "SCORE", description = "Reject images with a higher one (default: 0.5).")
+    double maxNsfw = ImageScores.NONE.maxNsfw();
+
+    @Option(
+            names = "--alignment-score",
+            paramLabel = "SQL",
+            description = "How well a caption fits its image, as SQL, such as my_clip(image, caption): the column"
+                    + " alignment_score (default: none).")
+    String alignmentScore;
+
+    @Option(
+            names = "--min-alignment",
+            paramLabel = "SCORE",
+            description = "Reject images with a lower one (default: 0.2).")
+    double minAlignment = ImageScores.NONE.minAlignment();
+
+    /**
+     * {@return the scores, whose functions the session knows then}
+     *
+     * @throws PaloverdeException {@code INVALID_OPTION} if there is no such class, or an expression cannot be understood
+     */
+    ImageScores scores(SparkSession spark) {
+        functions.forEach((name, type) -> {
+            try {
+                spark.udf().registerJava(name, type, null);
+            } catch (Exception e) {
+                // the analyser throws what it has not declared
+                throw new PaloverdeException(
+                        ErrorCode.INVALID_OPTION,
+                        "--function %s=%s: %s; name a class on the class path that implements one of the interfaces UDF1 or UDF2 and has a constructor without arguments"
+                                .formatted(name, type, e.getMessage()),
+                        e);
+            }
+        });
+        ImageScores scores = scores();
+        scores.apply(rules().apply(ImageChecks.add(
+                spark.createDataFrame(List.of(), Samples.SCHEMA),
+                org.apache.spark.sql.functions.col(Samples.IMAGE),
+                imageLimits())));
+        return scores;
+    }
+
+    private ImageScores scores() {
+        return new ImageScores(nsfwScore, maxNsfw, alignmentScore, minAlignment);
+    }
+
     ReaderLimits readerLimits() {
         return new ReaderLimits(maxImageBytes, maxCaptionBytes);
     }
@@ -145,6 +211,7 @@ final class ImagesOptions {
         description.put("limits", imageLimits().toString());
         description.put("rules", rules().toString());
         description.put("duplicates", duplicates().toString());
+        description.put("scores", functions + " " + scores());
         return description;
     }
 }

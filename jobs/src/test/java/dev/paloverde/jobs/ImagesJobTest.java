@@ -117,6 +117,48 @@ class ImagesJobTest {
     }
 
     @Test
+    void scoresOfTheUsersFunctionsAreColumnsAndReasons() {
+        JobRuns.Ended ended = images(
+                List.of(SHARD),
+                "--function",
+                "caption_length=dev.paloverde.jobs.CaptionLength",
+                "--alignment-score",
+                "caption_length(image, caption)",
+                "--min-alignment",
+                "2.9",
+                "--nsfw-score",
+                "CASE WHEN length(image) % 2 = 0 THEN 0.75 END",
+                "--max-nsfw",
+                "0.7");
+        assertThat(ended.status()).as(ended.said()).isZero();
+        assertThat(ended.said()).contains("NSFW", "MISALIGNED");
+        Dataset<Row> kept = table("kept");
+        assertThat(kept.where("length(caption) < 290 OR length(image) % 2 = 0 OR nsfw_score IS NOT NULL")
+                        .count())
+                .isZero();
+        assertThat(kept.where("alignment_score = length(caption) / 100.0D").count())
+                .isEqualTo(kept.count())
+                .isPositive();
+        Dataset<Row> rejects = table("rejects");
+        assertThat(rejects.where("reason = 'NSFW' AND nsfw_score = 0.75D AND detail = 'nsfw_score 0.7500'")
+                        .count())
+                .isEqualTo(rejects.where("reason = 'NSFW'").count())
+                .isPositive();
+        assertThat(rejects.where("reason = 'MISALIGNED' AND alignment_score < 2.9")
+                        .count())
+                .isEqualTo(rejects.where("reason = 'MISALIGNED'").count())
+                .isPositive();
+
+        JobRuns.Ended unknown = images(List.of(SHARD), "--nsfw-score", "no_such_function(image)", "--overwrite");
+        assertThat(unknown.status()).isEqualTo(ExitCode.USAGE.status());
+        assertThat(unknown.said()).contains("no_such_function", "--function NAME=CLASS");
+        JobRuns.Ended missing = images(List.of(SHARD), "--function", "a=no.such.Class", "--overwrite");
+        assertThat(missing.status()).isEqualTo(ExitCode.USAGE.status());
+        assertThat(missing.said()).contains("no.such.Class");
+        assertThat(table("kept").count()).isEqualTo(kept.count());
+    }
+
+    @Test
     void damagedTablesAreRejectsAndTheRestIsRead() throws IOException {
         assertThat(images(List.of(SHARD)).status()).isZero();
         Path tables = Files.createDirectory(directory.resolve("tables"));

@@ -33,6 +33,10 @@ public enum ImageRejectReason {
     BLANK,
     /** It is an animation, and those were not asked for. */
     ANIMATED,
+    /** The user's function holds it to be not safe for work. */
+    NSFW,
+    /** The user's function holds that the caption does not fit it. */
+    MISALIGNED,
     /** The same bytes stand in another sample. */
     EXACT_DUPLICATE,
     /** Another image looks like it. */

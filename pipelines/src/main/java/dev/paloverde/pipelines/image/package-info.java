@@ -9,9 +9,13 @@
  *
  * <p>{@link dev.paloverde.pipelines.image.ImageChecks} adds what can be said of an image as a column, {@link
  * dev.paloverde.pipelines.image.PerceptualHash} included; {@link dev.paloverde.pipelines.image.ImageRules} makes reasons of
- * it; {@link dev.paloverde.pipelines.image.ImageDuplicates} finds what looks alike, with the components of {@link
+ * it, {@link dev.paloverde.pipelines.image.ImageScores} of what functions of the user's say;
+ * {@link dev.paloverde.pipelines.image.ImageDuplicates} finds what looks alike, with the components of {@link
  * dev.paloverde.pipelines.corpus.Components}; {@link dev.paloverde.pipelines.image.ImageCorpus} puts it together. None of it
  * depends on the order or the partitioning of the input.
+ *
+ * <p>{@link dev.paloverde.pipelines.image.LatentStatistics} works out mean and variance of what encoders made of images, by
+ * sums that do not round ({@code ExactSums}).
  *
  * <p>What is packed are documents of segments: {@link dev.paloverde.pipelines.image.SampleDocuments} makes them of samples, and
  * {@link dev.paloverde.pipelines.image.Trajectories} reads those of frames and actions, with a {@link
