@@ -37,7 +37,10 @@ def processor_seconds():
 
 
 def run(pipeline, tasks, logs):
-    LocalPipelineExecutor(pipeline=pipeline, tasks=tasks, workers=min(tasks, WORKERS), logging_dir=logs).run()
+    # forked workers are waited for, so that their processor time is counted
+    LocalPipelineExecutor(
+        pipeline=pipeline, tasks=tasks, workers=min(tasks, WORKERS), logging_dir=logs, start_method="fork"
+    ).run()
 
 
 def main():
