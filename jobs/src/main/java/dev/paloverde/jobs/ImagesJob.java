@@ -2,6 +2,7 @@ package dev.paloverde.jobs;
 
 import dev.paloverde.gpu.ErrorCode;
 import dev.paloverde.gpu.PaloverdeException;
+import dev.paloverde.pipelines.image.Films;
 import dev.paloverde.pipelines.image.ImageChecks;
 import dev.paloverde.pipelines.image.ImageCorpus;
 import dev.paloverde.pipelines.image.ImageDuplicates;
@@ -66,19 +67,24 @@ final class ImagesJob {
         ImageListing listing = ImageListing.of(files, options.folderFramesPerSecond, options.framesPerSecond);
         if (listing.shards().isEmpty()
                 && listing.tables().isEmpty()
-                && listing.images().isEmpty()) {
+                && listing.images().isEmpty()
+                && listing.films().isEmpty()) {
             throw new PaloverdeException(
                     ErrorCode.INPUT_UNREADABLE,
-                    "--input %s: none of %,d files is a shard (.tar, .tar.gz), a Parquet table or an image"
+                    "--input %s: none of %,d files is a shard (.tar, .tar.gz), a Parquet table, an image or a film"
                             .formatted(String.join(" ", options.input), files.size()));
         }
+        if (!listing.films().isEmpty()) {
+            Films.check();
+        }
         terminal.say("images");
-        terminal.say("  input      %s: %,d shards, %,d tables, %,d image files"
+        terminal.say("  input      %s: %,d shards, %,d tables, %,d image files, %,d films"
                 .formatted(
                         String.join(" ", options.input),
                         listing.shards().size(),
                         listing.tables().size(),
-                        listing.images().size()));
+                        listing.images().size(),
+                        listing.films().size()));
         terminal.say("  output     " + output.path());
         CorpusSummary.Job job = new CorpusSummary.Job(description, listing.fingerprint(), null);
         output.claim(job, options.overwrite ? OnExisting.OVERWRITE : OnExisting.FAIL);
@@ -128,6 +134,13 @@ final class ImagesJob {
                             .repartition(tasks(listing.images().size())),
                     opener,
                     options.readerLimits()));
+        }
+        if (!listing.films().isEmpty()) {
+            samples = samples.union(options.films()
+                    .read(
+                            spark.createDataFrame(listing.films(), ImageFiles.LISTING)
+                                    .repartition(tasks(listing.films().size())),
+                            opener));
         }
         if (!listing.tables().isEmpty()) {
             samples = samples.union(options.tables().read(spark, listing.tables(), TASKS_PER_CORE));

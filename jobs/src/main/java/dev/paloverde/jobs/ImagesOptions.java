@@ -3,6 +3,7 @@ package dev.paloverde.jobs;
 import dev.paloverde.gpu.ErrorCode;
 import dev.paloverde.gpu.PaloverdeException;
 import dev.paloverde.gpu.image.ImageLimits;
+import dev.paloverde.pipelines.image.Films;
 import dev.paloverde.pipelines.image.ImageChecks;
 import dev.paloverde.pipelines.image.ImageDuplicates;
 import dev.paloverde.pipelines.image.ImageRules;
@@ -23,10 +24,11 @@ final class ImagesOptions {
             names = {"-i", "--input"},
             required = true,
             paramLabel = "PATH",
-            description =
-                    "File, directory or glob on any file system Hadoop's configuration knows; may be repeated. By"
-                            + " their names, files are webdataset shards (.tar, .tar.gz), Parquet tables with bytes, or images,"
-                            + " each with its caption in a .txt beside it; a folder of images with numbers for names is a video.")
+            description = "File, directory or glob on any file system Hadoop's configuration knows; may be repeated. By"
+                    + " their names, files are webdataset shards (.tar, .tar.gz), Parquet tables with bytes, or images,"
+                    + " each with its caption in a .txt beside it; a folder of images with numbers for names is a video, and so"
+                    + " are MP4, WebM, QuickTime and Matroska files, for which FFmpeg is added with spark-submit"
+                    + " --packages org.bytedeco:ffmpeg-platform:7.1.1-1.5.12.")
     List<String> input = new ArrayList<>();
 
     @Option(
@@ -61,7 +63,7 @@ final class ImagesOptions {
     @Option(
             names = "--frames-per-second",
             paramLabel = "RATE",
-            description = "Frames a second that are taken of animated GIFs and of folders of frames (default: 1).")
+            description = "Frames a second that are taken of films, animated GIFs and folders of frames (default: 1).")
     double framesPerSecond = 1;
 
     @Option(
@@ -81,6 +83,12 @@ final class ImagesOptions {
             paramLabel = "BYTES",
             description = "The most bytes of a caption (default: 65536).")
     int maxCaptionBytes = ReaderLimits.STANDARD.captionBytes();
+
+    @Option(
+            names = "--max-film-bytes",
+            paramLabel = "BYTES",
+            description = "The most bytes of a film, which is copied to the task's disk (default: 4294967296).")
+    long maxFilmBytes = Films.STANDARD_BYTES;
 
     @Option(
             names = "--max-pixels",
@@ -177,6 +185,10 @@ final class ImagesOptions {
         return new ReaderLimits(maxImageBytes, maxCaptionBytes);
     }
 
+    Films films() {
+        return new Films(readerLimits(), imageLimits(), framesPerSecond, maxFilmBytes);
+    }
+
     ImageTables tables() {
         return new ImageTables(new ImageTables.Columns(imageColumn, captionColumn, keyColumn), readerLimits());
     }
@@ -208,6 +220,7 @@ final class ImagesOptions {
         description.put("columns", tables().columns().toString());
         description.put("frames-per-second", framesPerSecond + " of " + folderFramesPerSecond);
         description.put("reader", readerLimits().toString());
+        description.put("films", films().toString());
         description.put("limits", imageLimits().toString());
         description.put("rules", rules().toString());
         description.put("duplicates", duplicates().toString());

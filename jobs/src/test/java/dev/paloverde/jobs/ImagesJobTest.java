@@ -225,6 +225,11 @@ class ImagesJobTest {
     void saysWhatIsWrongWithTheArguments() throws IOException {
         Path texts = Files.writeString(directory.resolve("a.txt"), "no image");
         assertThat(images(List.of(texts)).status()).isEqualTo(ExitCode.INPUT.status());
+        // the assembly has no FFmpeg, and says how to add it
+        Path film = Files.writeString(directory.resolve("a.mp4"), "a film");
+        JobRuns.Ended films = images(List.of(film));
+        assertThat(films.status()).isEqualTo(ExitCode.INPUT.status());
+        assertThat(films.said()).contains("--packages org.bytedeco:ffmpeg-platform:");
         assertThat(images(List.of(directory.resolve("gone"))).status()).isEqualTo(ExitCode.INPUT.status());
         assertThat(images(List.of(SHARD), "--distance", "12").status()).isEqualTo(ExitCode.USAGE.status());
         assertThat(images(List.of(SHARD), "--frames-per-second", "0").status()).isEqualTo(ExitCode.USAGE.status());

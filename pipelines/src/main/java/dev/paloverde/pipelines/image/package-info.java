@@ -3,7 +3,8 @@
  *
  * <p>Readers give {@link dev.paloverde.pipelines.image.Samples}: {@link dev.paloverde.pipelines.image.TarShards} of webdataset
  * shards, {@link dev.paloverde.pipelines.image.ImageFiles} of files, folders of frames and animated GIFs, {@link
- * dev.paloverde.pipelines.image.Samples#of} of tables with bytes. They open files through a {@link
+ * dev.paloverde.pipelines.image.Samples#of} of tables with bytes, {@link dev.paloverde.pipelines.image.Films} of MP4 and WebM
+ * where FFmpeg is on the class path ({@code FilmDecoder} alone needs it). They open files through a {@link
  * dev.paloverde.pipelines.image.ShardOpener} that the job gives them, hold one sample at a time, and make a row with an {@link
  * dev.paloverde.pipelines.image.ImageRejectReason} of whatever is wrong.
  *
