@@ -9,6 +9,7 @@ import dev.paloverde.pipelines.corpus.Documents;
 import dev.paloverde.pipelines.corpus.Ledger;
 import dev.paloverde.pipelines.corpus.Profile;
 import dev.paloverde.pipelines.corpus.RejectReason;
+import dev.paloverde.pipelines.corpus.RepeatedText;
 import dev.paloverde.pipelines.interleaved.Segments;
 import dev.paloverde.pipelines.packing.Tokens;
 import java.util.ArrayList;
@@ -129,8 +130,20 @@ final class CorpusJob {
         Column text = CarriedColumns.column(source.text());
         Dataset<Row> duplicates =
                 output.stage("duplicates", () -> deduplication.dropped(Ledger.candidates(documents, hits, text)));
-        Ledger ledger = Ledger.of(documents, hits, duplicates);
-        Dataset<Row> kept = output.result("kept", ledger::kept);
+        Optional<Dataset<Row>> passages = passages(Ledger.candidates(documents, hits, text), duplicates, output);
+        boolean cut = options.repeated == CorpusOptions.Repeated.REMOVE;
+        Dataset<Row> dropped = passages.filter(found -> cut)
+                .map(found -> output.stage(
+                        "dropped",
+                        () -> duplicates.unionByName(
+                                RepeatedText.emptied(Ledger.candidates(documents, hits, text), found))))
+                .orElse(duplicates);
+        Ledger ledger = Ledger.of(documents, hits, dropped);
+        Dataset<Row> kept = output.result(
+                "kept",
+                () -> passages.filter(found -> cut)
+                        .map(found -> RepeatedText.without(ledger.kept(), source.text(), found))
+                        .orElseGet(ledger::kept));
         Dataset<Row> rejected = output.result("rejects", ledger::rejected);
         PackSummary packed =
                 packing.map(stages -> stages.run(packable(source, kept))).orElse(null);
@@ -138,6 +151,16 @@ final class CorpusJob {
                 job, source, kept, rejected, evaluationRows(decontamination, wanted, hits), packed, seconds(begun));
         output.write(DataCard.FILE, DataCard.html(inputOptions.input, summary, Profile.of(kept, rejected, text)));
         return summary;
+    }
+
+    private Optional<Dataset<Row>> passages(Dataset<Row> candidates, Dataset<Row> duplicates, StageDirectory output) {
+        if (options.repeated == CorpusOptions.Repeated.KEEP) {
+            return Optional.empty();
+        }
+        Dataset<Row> kept =
+                candidates.join(duplicates.select(Documents.KEY), new String[] {Documents.KEY}, "left_anti");
+        return Optional.of(
+                output.result("passages", () -> options.repeatedText().passages(kept)));
     }
 
     private Cleaning cleaning(CorpusSource source) {

@@ -4,6 +4,7 @@ import dev.paloverde.pipelines.corpus.Decontamination;
 import dev.paloverde.pipelines.corpus.Languages;
 import dev.paloverde.pipelines.corpus.MinHash;
 import dev.paloverde.pipelines.corpus.QualityRules;
+import dev.paloverde.pipelines.corpus.RepeatedText;
 import dev.paloverde.pipelines.corpus.Verification;
 import java.util.ArrayList;
 import java.util.List;
@@ -90,6 +91,28 @@ final class CorpusOptions {
             description = "With --verify, how alike two texts must be, 0 to 1 (default: 0.7).")
     double similarity = 0.7;
 
+    /** What becomes of passages that stand elsewhere too. */
+    enum Repeated {
+        KEEP,
+        REPORT,
+        REMOVE
+    }
+
+    @Option(
+            names = "--repeated-text",
+            paramLabel = "WHAT",
+            description =
+                    "What becomes of passages that stand in what is kept more than once: keep looks for none, report"
+                            + " lists all but the first in passages/, remove takes these out of the texts besides, and rejects"
+                            + " documents of which nothing is left (default: keep).")
+    Repeated repeated = Repeated.KEEP;
+
+    @Option(
+            names = "--repeated-words",
+            paramLabel = "WORDS",
+            description = "How many words in a row are such a passage at least (default: 50).")
+    int repeatedWords = RepeatedText.STANDARD.words();
+
     @Option(
             names = "--evaluation",
             paramLabel = "PATH",
@@ -125,6 +148,10 @@ final class CorpusOptions {
         return verify == Verification.Method.NONE ? Verification.none() : Verification.of(verify, similarity);
     }
 
+    RepeatedText repeatedText() {
+        return new RepeatedText(repeatedWords);
+    }
+
     Decontamination decontamination() {
         return new Decontamination(evaluationNgram);
     }
@@ -145,6 +172,7 @@ final class CorpusOptions {
         description.put("rules", rules.toString());
         description.put("min-hash", minHash().toString());
         description.put("verification", verification().toString());
+        description.put("repeated-text", repeated + " " + repeatedText());
         description.put("evaluation-column", evaluationColumn);
         description.put("evaluation-ngram", decontamination().toString());
         return description;

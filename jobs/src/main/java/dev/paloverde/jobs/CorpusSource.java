@@ -6,6 +6,7 @@ import dev.paloverde.pipelines.CarriedColumns;
 import java.util.Arrays;
 import java.util.Collection;
 import java.util.Optional;
+import java.util.function.Predicate;
 import org.apache.spark.sql.Column;
 import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Row;
@@ -13,13 +14,14 @@ import org.apache.spark.sql.SparkSession;
 import org.apache.spark.sql.functions;
 import org.apache.spark.sql.types.DataTypes;
 import org.apache.spark.sql.types.StructField;
+import org.apache.spark.sql.types.StructType;
 
 /**
  * Rows with a text, and what one look at all of them has shown.
  *
  * @param input where they come from
  * @param columns how their columns are called
- * @param text the column with the text
+ * @param text the column with the text; null if rows are not known by one
  * @param inspection what was seen
  */
 record CorpusSource(Input input, CarriedColumns columns, String text, Input.Inspection inspection) {
@@ -39,7 +41,6 @@ record CorpusSource(Input input, CarriedColumns columns, String text, Input.Insp
             String column,
             String flag) {
         Input input = Input.open(spark, from);
-        CarriedColumns columns = CarriedColumns.of(input.schema(), reserved);
         StructField field = named(input, column)
                 .orElseThrow(() -> new PaloverdeException(
                         ErrorCode.INPUT_UNREADABLE,
@@ -52,8 +53,36 @@ record CorpusSource(Input input, CarriedColumns columns, String text, Input.Insp
                     "%s %s is of type %s; name a column of strings"
                             .formatted(flag, column, field.dataType().simpleString()));
         }
-        String text = columns.carriedAs(field.name());
-        Column bytes = functions.octet_length(CarriedColumns.column(text)).cast("long");
+        return inspected(terminal, from, input, reserved, field.name());
+    }
+
+    /**
+     * Opens an input whose rows are text, or something else that is known by its columns.
+     *
+     * @param known whether rows of a schema need no column with a text
+     * @return with no {@link #text} if so
+     */
+    static CorpusSource open(
+            SparkSession spark,
+            Terminal terminal,
+            InputOptions from,
+            Collection<String> reserved,
+            String column,
+            String flag,
+            Predicate<StructType> known) {
+        Input input = Input.open(spark, from);
+        return known.test(input.schema())
+                ? inspected(terminal, from, input, reserved, null)
+                : open(spark, terminal, from, reserved, column, flag);
+    }
+
+    private static CorpusSource inspected(
+            Terminal terminal, InputOptions from, Input input, Collection<String> reserved, String column) {
+        CarriedColumns columns = CarriedColumns.of(input.schema(), reserved);
+        String text = column == null ? null : columns.carriedAs(column);
+        Column bytes = text == null
+                ? functions.lit(0L)
+                : functions.octet_length(CarriedColumns.column(text)).cast("long");
         Input.Inspection inspection = input.inspect(columns, rows -> rows, bytes);
         if (!inspection.corrupt().isEmpty()) {
             String files = "%d of %d files of %s cannot be read, or not to their end; the first is %s: %s"

@@ -24,10 +24,13 @@ import org.apache.spark.sql.RowFactory;
  * @param shards tar files
  * @param tables Parquet files
  * @param images rows of {@link dev.paloverde.pipelines.image.ImageFiles#LISTING}
+ * @param films such rows of MP4, WebM and the like
  * @param fingerprint of names, sizes and times of all that is read
  */
-record ImageListing(List<String> shards, List<String> tables, List<Row> images, String fingerprint) {
+record ImageListing(
+        List<String> shards, List<FileStatus> tables, List<Row> images, List<Row> films, String fingerprint) {
     private static final Set<String> IMAGES = Set.of("jpg", "jpeg", "png", "gif", "webp", "bmp");
+    private static final Set<String> FILMS = Set.of("mp4", "m4v", "mov", "webm", "mkv");
     private static final int LEAST_FRAMES = 2;
 
     /** A file, its folder, and its name with and without what follows the last dot. */
@@ -46,6 +49,12 @@ record ImageListing(List<String> shards, List<String> tables, List<Row> images, 
             return file.getPath().toString();
         }
 
+        /** {@return the listing's row of a file by itself, with its caption if one of the texts is that} */
+        Row row(Set<String> texts) {
+            String caption = folder + "/" + base + ".txt";
+            return RowFactory.create(folder + "/" + base, path(), texts.contains(caption) ? caption : null, 0, null);
+        }
+
         boolean isFrame() {
             return IMAGES.contains(extension) && base.chars().allMatch(c -> c >= '0' && c <= '9');
         }
@@ -61,22 +70,30 @@ record ImageListing(List<String> shards, List<String> tables, List<Row> images, 
                 .sorted(Comparator.comparing(Named::path))
                 .toList();
         List<String> shards = new ArrayList<>();
-        List<String> tables = new ArrayList<>();
+        List<FileStatus> tables = new ArrayList<>();
         List<Named> images = new ArrayList<>();
+        List<Named> films = new ArrayList<>();
         Set<String> texts = new HashSet<>();
         for (Named file : all) {
             String name = file.file.getPath().getName().toLowerCase(Locale.ROOT);
             if (name.endsWith(".tar") || name.endsWith(".tar.gz") || name.endsWith(".tgz")) {
                 shards.add(file.path());
             } else if (name.endsWith(".parquet")) {
-                tables.add(file.path());
+                tables.add(file.file);
             } else if (IMAGES.contains(file.extension)) {
                 images.add(file);
+            } else if (FILMS.contains(file.extension)) {
+                films.add(file);
             } else if (file.extension.equals("txt")) {
                 texts.add(file.path());
             }
         }
-        return new ImageListing(shards, tables, rows(images, texts, folderRate, rate), fingerprint(all));
+        return new ImageListing(
+                shards,
+                tables,
+                rows(images, texts, folderRate, rate),
+                films.stream().map(film -> film.row(texts)).toList(),
+                fingerprint(all));
     }
 
     private static List<Row> rows(List<Named> images, Set<String> texts, double folderRate, double rate) {
@@ -93,9 +110,7 @@ record ImageListing(List<String> shards, List<String> tables, List<Row> images, 
                 videos.computeIfAbsent(image.folder, none -> new ArrayList<>()).add(image);
                 continue;
             }
-            String caption = image.folder + "/" + image.base + ".txt";
-            rows.add(RowFactory.create(
-                    image.folder + "/" + image.base, image.path(), texts.contains(caption) ? caption : null, 0, null));
+            rows.add(image.row(texts));
         }
         videos.forEach((folder, all) -> {
             all.sort(Comparator.comparingInt((Named frame) -> frame.base.length())

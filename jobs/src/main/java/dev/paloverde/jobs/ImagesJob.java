@@ -2,11 +2,13 @@ package dev.paloverde.jobs;
 
 import dev.paloverde.gpu.ErrorCode;
 import dev.paloverde.gpu.PaloverdeException;
+import dev.paloverde.pipelines.image.Films;
 import dev.paloverde.pipelines.image.ImageChecks;
 import dev.paloverde.pipelines.image.ImageCorpus;
 import dev.paloverde.pipelines.image.ImageDuplicates;
 import dev.paloverde.pipelines.image.ImageFiles;
 import dev.paloverde.pipelines.image.ImageRejectReason;
+import dev.paloverde.pipelines.image.ImageScores;
 import dev.paloverde.pipelines.image.Samples;
 import dev.paloverde.pipelines.image.ShardOpener;
 import dev.paloverde.pipelines.image.TarShards;
@@ -39,6 +41,7 @@ final class ImagesJob {
     private final SparkSession spark;
     private final ImagesOptions options;
     private final Terminal terminal;
+    private ImageScores scores = ImageScores.NONE;
 
     ImagesJob(SparkSession spark, ImagesOptions options, Terminal terminal) {
         this.spark = spark;
@@ -54,6 +57,7 @@ final class ImagesJob {
     ExitCode run() {
         long begun = System.nanoTime();
         SortedMap<String, String> description = options.description();
+        scores = options.scores(spark);
         StageDirectory output = StageDirectory.at(spark, options.output);
         Configuration configuration = spark.sessionState().newHadoopConf();
         List<FileStatus> files = new ArrayList<>();
@@ -63,19 +67,24 @@ final class ImagesJob {
         ImageListing listing = ImageListing.of(files, options.folderFramesPerSecond, options.framesPerSecond);
         if (listing.shards().isEmpty()
                 && listing.tables().isEmpty()
-                && listing.images().isEmpty()) {
+                && listing.images().isEmpty()
+                && listing.films().isEmpty()) {
             throw new PaloverdeException(
                     ErrorCode.INPUT_UNREADABLE,
-                    "--input %s: none of %,d files is a shard (.tar, .tar.gz), a Parquet table or an image"
+                    "--input %s: none of %,d files is a shard (.tar, .tar.gz), a Parquet table, an image or a film"
                             .formatted(String.join(" ", options.input), files.size()));
         }
+        if (!listing.films().isEmpty()) {
+            Films.check();
+        }
         terminal.say("images");
-        terminal.say("  input      %s: %,d shards, %,d tables, %,d image files"
+        terminal.say("  input      %s: %,d shards, %,d tables, %,d image files, %,d films"
                 .formatted(
                         String.join(" ", options.input),
                         listing.shards().size(),
                         listing.tables().size(),
-                        listing.images().size()));
+                        listing.images().size(),
+                        listing.films().size()));
         terminal.say("  output     " + output.path());
         CorpusSummary.Job job = new CorpusSummary.Job(description, listing.fingerprint(), null);
         output.claim(job, options.overwrite ? OnExisting.OVERWRITE : OnExisting.FAIL);
@@ -126,36 +135,19 @@ final class ImagesJob {
                     opener,
                     options.readerLimits()));
         }
+        if (!listing.films().isEmpty()) {
+            samples = samples.union(options.films()
+                    .read(
+                            spark.createDataFrame(listing.films(), ImageFiles.LISTING)
+                                    .repartition(tasks(listing.films().size())),
+                            opener));
+        }
         if (!listing.tables().isEmpty()) {
-            samples = samples.union(tables(listing.tables()));
+            samples = samples.union(options.tables().read(spark, listing.tables(), TASKS_PER_CORE));
         }
         Dataset<Row> frames = ImageFiles.frames(samples, options.framesPerSecond, options.imageLimits());
-        return options.rules().apply(ImageChecks.add(frames, functions.col(Samples.IMAGE), options.imageLimits()));
-    }
-
-    private Dataset<Row> tables(List<String> paths) {
-        Dataset<Row> rows = spark.read().parquet(paths.toArray(String[]::new));
-        try {
-            Column image = functions.col(options.imageColumn).cast("binary");
-            Column caption = options.captionColumn == null
-                    ? functions.lit(null).cast("string")
-                    : functions.col(options.captionColumn).cast("string");
-            Column key = options.keyColumn == null ? functions.sha2(image, 256) : functions.col(options.keyColumn);
-            Dataset<Row> samples =
-                    Samples.of(rows, functions.input_file_name(), key, image, caption, options.readerLimits());
-            samples.schema();
-            return samples;
-        } catch (RuntimeException e) {
-            throw new PaloverdeException(
-                    ErrorCode.INPUT_UNREADABLE,
-                    "--image-column %s, --caption-column %s, --key-column %s: the tables have %s"
-                            .formatted(
-                                    options.imageColumn,
-                                    options.captionColumn,
-                                    options.keyColumn,
-                                    Input.describe(rows.schema())),
-                    e);
-        }
+        return scores.apply(
+                options.rules().apply(ImageChecks.add(frames, functions.col(Samples.IMAGE), options.imageLimits())));
     }
 
     private int tasks(int files) {

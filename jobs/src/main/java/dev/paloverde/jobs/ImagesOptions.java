@@ -3,13 +3,19 @@ package dev.paloverde.jobs;
 import dev.paloverde.gpu.ErrorCode;
 import dev.paloverde.gpu.PaloverdeException;
 import dev.paloverde.gpu.image.ImageLimits;
+import dev.paloverde.pipelines.image.Films;
+import dev.paloverde.pipelines.image.ImageChecks;
 import dev.paloverde.pipelines.image.ImageDuplicates;
 import dev.paloverde.pipelines.image.ImageRules;
+import dev.paloverde.pipelines.image.ImageScores;
 import dev.paloverde.pipelines.image.ReaderLimits;
+import dev.paloverde.pipelines.image.Samples;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 import java.util.SortedMap;
 import java.util.TreeMap;
+import org.apache.spark.sql.SparkSession;
 import picocli.CommandLine.Option;
 
 /** The flags that say which images go in and what is done to them. */
@@ -18,10 +24,11 @@ final class ImagesOptions {
             names = {"-i", "--input"},
             required = true,
             paramLabel = "PATH",
-            description =
-                    "File, directory or glob on any file system Hadoop's configuration knows; may be repeated. By"
-                            + " their names, files are webdataset shards (.tar, .tar.gz), Parquet tables with bytes, or images,"
-                            + " each with its caption in a .txt beside it; a folder of images with numbers for names is a video.")
+            description = "File, directory or glob on any file system Hadoop's configuration knows; may be repeated. By"
+                    + " their names, files are webdataset shards (.tar, .tar.gz), Parquet tables with bytes, or images,"
+                    + " each with its caption in a .txt beside it; a folder of images with numbers for names is a video, and so"
+                    + " are MP4, WebM, QuickTime and Matroska files, for which FFmpeg is added with spark-submit"
+                    + " --packages org.bytedeco:ffmpeg-platform:7.1.1-1.5.12.")
     List<String> input = new ArrayList<>();
 
     @Option(
@@ -56,7 +63,7 @@ final class ImagesOptions {
     @Option(
             names = "--frames-per-second",
             paramLabel = "RATE",
-            description = "Frames a second that are taken of animated GIFs and of folders of frames (default: 1).")
+            description = "Frames a second that are taken of films, animated GIFs and folders of frames (default: 1).")
     double framesPerSecond = 1;
 
     @Option(
@@ -76,6 +83,12 @@ final class ImagesOptions {
             paramLabel = "BYTES",
             description = "The most bytes of a caption (default: 65536).")
     int maxCaptionBytes = ReaderLimits.STANDARD.captionBytes();
+
+    @Option(
+            names = "--max-film-bytes",
+            paramLabel = "BYTES",
+            description = "The most bytes of a film, which is copied to the task's disk (default: 4294967296).")
+    long maxFilmBytes = Films.STANDARD_BYTES;
 
     @Option(
             names = "--max-pixels",
@@ -107,8 +120,77 @@ final class ImagesOptions {
             description = "Bits in which the perceptual hashes of duplicates may differ, 0 to 11 (default: 4).")
     int distance = ImageDuplicates.STANDARD.distance();
 
+    @Option(
+            names = "--function",
+            paramLabel = "NAME=CLASS",
+            description = "Make a function of SQL of a class on the class path (--jars of spark-submit) that implements"
+                    + " org.apache.spark.sql.api.java.UDF1 or UDF2, for the scores below; may be repeated.")
+    Map<String, String> functions = new TreeMap<>();
+
+    @Option(
+            names = "--nsfw-score",
+            paramLabel = "SQL",
+            description =
+                    "How likely an image is not safe for work, as SQL over image (its bytes), caption, key, metadata"
+                            + " and checks, such as my_nsfw(image): the column nsfw_score (default: none).")
+    String nsfwScore;
+
+    @Option(names = "--max-nsfw", paramLabel = "SCORE", description = "Reject images with a higher one (default: 0.5).")
+    double maxNsfw = ImageScores.NONE.maxNsfw();
+
+    @Option(
+            names = "--alignment-score",
+            paramLabel = "SQL",
+            description = "How well a caption fits its image, as SQL, such as my_clip(image, caption): the column"
+                    + " alignment_score (default: none).")
+    String alignmentScore;
+
+    @Option(
+            names = "--min-alignment",
+            paramLabel = "SCORE",
+            description = "Reject images with a lower one (default: 0.2).")
+    double minAlignment = ImageScores.NONE.minAlignment();
+
+    /**
+     * {@return the scores, whose functions the session knows then}
+     *
+     * @throws PaloverdeException {@code INVALID_OPTION} if there is no such class, or an expression cannot be understood
+     */
+    ImageScores scores(SparkSession spark) {
+        functions.forEach((name, type) -> {
+            try {
+                spark.udf().registerJava(name, type, null);
+            } catch (Exception e) {
+                // the analyser throws what it has not declared
+                throw new PaloverdeException(
+                        ErrorCode.INVALID_OPTION,
+                        "--function %s=%s: %s; name a class on the class path that implements one of the interfaces UDF1 or UDF2 and has a constructor without arguments"
+                                .formatted(name, type, e.getMessage()),
+                        e);
+            }
+        });
+        ImageScores scores = scores();
+        scores.apply(rules().apply(ImageChecks.add(
+                spark.createDataFrame(List.of(), Samples.SCHEMA),
+                org.apache.spark.sql.functions.col(Samples.IMAGE),
+                imageLimits())));
+        return scores;
+    }
+
+    private ImageScores scores() {
+        return new ImageScores(nsfwScore, maxNsfw, alignmentScore, minAlignment);
+    }
+
     ReaderLimits readerLimits() {
         return new ReaderLimits(maxImageBytes, maxCaptionBytes);
+    }
+
+    Films films() {
+        return new Films(readerLimits(), imageLimits(), framesPerSecond, maxFilmBytes);
+    }
+
+    ImageTables tables() {
+        return new ImageTables(new ImageTables.Columns(imageColumn, captionColumn, keyColumn), readerLimits());
     }
 
     ImageLimits imageLimits() {
@@ -135,12 +217,14 @@ final class ImagesOptions {
         SortedMap<String, String> description = new TreeMap<>();
         description.put("job", "images");
         description.put("version", Versions.PALOVERDE);
-        description.put("columns", "%s %s %s".formatted(imageColumn, captionColumn, keyColumn));
+        description.put("columns", tables().columns().toString());
         description.put("frames-per-second", framesPerSecond + " of " + folderFramesPerSecond);
         description.put("reader", readerLimits().toString());
+        description.put("films", films().toString());
         description.put("limits", imageLimits().toString());
         description.put("rules", rules().toString());
         description.put("duplicates", duplicates().toString());
+        description.put("scores", functions + " " + scores());
         return description;
     }
 }

@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import java.io.IOException;
 import java.io.StringReader;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.security.MessageDigest;
@@ -15,6 +16,7 @@ import java.util.Map;
 import java.util.Random;
 import java.util.TreeMap;
 import java.util.concurrent.atomic.AtomicInteger;
+import java.util.regex.Pattern;
 import java.util.stream.Stream;
 import javax.xml.parsers.DocumentBuilderFactory;
 import org.apache.spark.sql.Dataset;
@@ -379,6 +381,47 @@ class CorpusJobTest {
         command[12] = "900000";
         command[4] = directory.resolve("other").toString();
         assertThat(JobRuns.run(command).said()).contains("INVALID_OPTION", "epochs");
+    }
+
+    @Test
+    void passagesThatStandElsewhereAreReportedOrRemoved() throws IOException {
+        String passage = words(3, 60);
+        List<String> documents = List.of(passage + " one", words(4, 300) + " " + passage, passage, words(5, 80));
+        List<String> lines = new ArrayList<>();
+        for (int i = 0; i < documents.size(); i++) {
+            lines.add("{\"id\":%d,\"text\":\"%s\"}".formatted(i, documents.get(i)));
+        }
+        Path input = Files.write(directory.resolve("documents.jsonl"), lines);
+        String[] options = {"--bands", "1", "--rows", "100", "--repeated-text", "report"};
+        String[] command = {"corpus", "--input", input.toString(), "--output", output.toString(), "--overwrite"};
+        List<String> arguments = new ArrayList<>(List.of(command));
+        arguments.addAll(List.of(options));
+        JobRuns.Ended reported = JobRuns.run(arguments.toArray(String[]::new));
+        assertThat(reported.status()).as(reported.said()).isZero();
+        assertThat(table("kept").count()).isEqualTo(4);
+        List<Row> passages = table("passages").collectAsList();
+        assertThat(passages).hasSize(2);
+        Map<String, String> texts = new TreeMap<>();
+        table("kept").collectAsList().forEach(row -> texts.put(row.getAs("row_key"), row.getAs("text")));
+        for (Row row : passages) {
+            byte[] bytes = texts.get(row.getString(0)).getBytes(StandardCharsets.UTF_8);
+            assertThat(new String(bytes, row.getInt(1), row.getInt(2) - row.getInt(1), StandardCharsets.UTF_8))
+                    .isEqualTo(passage);
+            assertThat(row.getInt(3)).isEqualTo(60);
+        }
+
+        arguments.set(arguments.size() - 1, "remove");
+        JobRuns.Ended removed = JobRuns.run(arguments.toArray(String[]::new));
+        assertThat(removed.status()).as(removed.said()).isZero();
+        List<String> left = new ArrayList<>();
+        table("kept").collectAsList().forEach(row -> left.add(row.getAs("text")));
+        assertThat(String.join(" / ", left).split(Pattern.quote(passage), -1)).hasSize(2);
+        long rejected = table("rejects").where("reason = 'REPEATED_TEXT'").count();
+        // the document that is the passage and nothing else goes, unless it is the one whose passage stays
+        assertThat(left.contains(passage) ? 0 : 1).isEqualTo((int) rejected);
+        assertThat(left.size() + rejected).isEqualTo(4);
+        arguments.addAll(List.of("--repeated-words", "1"));
+        assertThat(JobRuns.run(arguments.toArray(String[]::new)).status()).isEqualTo(ExitCode.USAGE.status());
     }
 
     @Test

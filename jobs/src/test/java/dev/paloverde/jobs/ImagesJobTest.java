@@ -13,6 +13,7 @@ import java.util.TreeMap;
 import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Row;
 import org.apache.spark.sql.SparkSession;
+import org.apache.spark.sql.functions;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -116,9 +117,119 @@ class ImagesJobTest {
     }
 
     @Test
+    void scoresOfTheUsersFunctionsAreColumnsAndReasons() {
+        JobRuns.Ended ended = images(
+                List.of(SHARD),
+                "--function",
+                "caption_length=dev.paloverde.jobs.CaptionLength",
+                "--alignment-score",
+                "caption_length(image, caption)",
+                "--min-alignment",
+                "2.9",
+                "--nsfw-score",
+                "CASE WHEN length(image) % 2 = 0 THEN 0.75 END",
+                "--max-nsfw",
+                "0.7");
+        assertThat(ended.status()).as(ended.said()).isZero();
+        assertThat(ended.said()).contains("NSFW", "MISALIGNED");
+        Dataset<Row> kept = table("kept");
+        assertThat(kept.where("length(caption) < 290 OR length(image) % 2 = 0 OR nsfw_score IS NOT NULL")
+                        .count())
+                .isZero();
+        assertThat(kept.where("alignment_score = length(caption) / 100.0D").count())
+                .isEqualTo(kept.count())
+                .isPositive();
+        Dataset<Row> rejects = table("rejects");
+        assertThat(rejects.where("reason = 'NSFW' AND nsfw_score = 0.75D AND detail = 'nsfw_score 0.7500'")
+                        .count())
+                .isEqualTo(rejects.where("reason = 'NSFW'").count())
+                .isPositive();
+        assertThat(rejects.where("reason = 'MISALIGNED' AND alignment_score < 2.9")
+                        .count())
+                .isEqualTo(rejects.where("reason = 'MISALIGNED'").count())
+                .isPositive();
+
+        JobRuns.Ended unknown = images(List.of(SHARD), "--nsfw-score", "no_such_function(image)", "--overwrite");
+        assertThat(unknown.status()).isEqualTo(ExitCode.USAGE.status());
+        assertThat(unknown.said()).contains("no_such_function", "--function NAME=CLASS");
+        JobRuns.Ended missing = images(List.of(SHARD), "--function", "a=no.such.Class", "--overwrite");
+        assertThat(missing.status()).isEqualTo(ExitCode.USAGE.status());
+        assertThat(missing.said()).contains("no.such.Class");
+        assertThat(table("kept").count()).isEqualTo(kept.count());
+    }
+
+    @Test
+    void damagedTablesAreRejectsAndTheRestIsRead() throws IOException {
+        assertThat(images(List.of(SHARD)).status()).isZero();
+        Path tables = Files.createDirectory(directory.resolve("tables"));
+        // 8 rows a file, in pages small enough that damage in the middle leaves some whole
+        table("kept")
+                .orderBy("key")
+                .select("image", "caption")
+                .limit(24)
+                .repartitionByRange(3, functions.col("caption"))
+                .write()
+                .option("compression", "none")
+                .parquet(tables.resolve("made").toString());
+        List<Path> files;
+        try (var made = Files.list(tables.resolve("made"))) {
+            files = made.filter(file -> file.toString().endsWith(".parquet"))
+                    .sorted()
+                    .toList();
+        }
+        assertThat(files).hasSize(3);
+        Path input = Files.createDirectory(directory.resolve("a b"));
+        byte[] whole = Files.readAllBytes(files.get(0));
+        Files.write(input.resolve("whole.parquet"), whole);
+        byte[] damaged = Files.readAllBytes(files.get(1));
+        Arrays.fill(damaged, 4, damaged.length / 2, (byte) 0x5A);
+        Files.write(input.resolve("damaged.parquet"), damaged);
+        byte[] third = Files.readAllBytes(files.get(2));
+        Files.write(input.resolve("cut.parquet"), Arrays.copyOf(third, third.length / 2));
+        Files.writeString(input.resolve("text.parquet"), "no table at all");
+        long rows =
+                spark.read().parquet(input.resolve("whole.parquet").toString()).count();
+
+        JobRuns.Ended ended = images(List.of(input), "--caption-column", "caption", "--overwrite");
+        assertThat(ended.status()).as(ended.said()).isEqualTo(ExitCode.INPUT_INCOMPLETE.status());
+        Map<String, String> rejects = new TreeMap<>();
+        table("rejects")
+                .where("reason IN ('UNREADABLE_SHARD', 'TRUNCATED_SHARD')")
+                .selectExpr("source.path", "reason", "source.byte_size", "detail")
+                .collectAsList()
+                .forEach(row -> {
+                    rejects.put(row.getString(0).replaceAll(".*/", ""), row.getString(1));
+                    assertThat(row.getLong(2)).isPositive();
+                    assertThat(row.getString(3)).isNotBlank();
+                });
+        assertThat(rejects)
+                .containsExactlyInAnyOrderEntriesOf(Map.of(
+                        "cut.parquet", "UNREADABLE_SHARD",
+                        "text.parquet", "UNREADABLE_SHARD",
+                        "damaged.parquet", "TRUNCATED_SHARD"));
+        assertThat(table("kept").where("source.path LIKE '%whole.parquet'").count()
+                        + table("rejects")
+                                .where("source.path LIKE '%whole.parquet'")
+                                .count())
+                .isEqualTo(rows);
+
+        // nothing but damage is no reason to fail either
+        Path text = Files.createDirectory(directory.resolve("texts"));
+        Files.writeString(text.resolve("text.parquet"), "no table at all");
+        JobRuns.Ended nothing = images(List.of(text), "--overwrite");
+        assertThat(nothing.status()).as(nothing.said()).isEqualTo(ExitCode.INPUT_INCOMPLETE.status());
+        assertThat(table("kept").count()).isZero();
+    }
+
+    @Test
     void saysWhatIsWrongWithTheArguments() throws IOException {
         Path texts = Files.writeString(directory.resolve("a.txt"), "no image");
         assertThat(images(List.of(texts)).status()).isEqualTo(ExitCode.INPUT.status());
+        // the assembly has no FFmpeg, and says how to add it
+        Path film = Files.writeString(directory.resolve("a.mp4"), "a film");
+        JobRuns.Ended films = images(List.of(film));
+        assertThat(films.status()).isEqualTo(ExitCode.INPUT.status());
+        assertThat(films.said()).contains("--packages org.bytedeco:ffmpeg-platform:");
         assertThat(images(List.of(directory.resolve("gone"))).status()).isEqualTo(ExitCode.INPUT.status());
         assertThat(images(List.of(SHARD), "--distance", "12").status()).isEqualTo(ExitCode.USAGE.status());
         assertThat(images(List.of(SHARD), "--frames-per-second", "0").status()).isEqualTo(ExitCode.USAGE.status());

@@ -17,5 +17,7 @@ public enum RejectReason {
     /** Another document says the same. */
     EXACT_DUPLICATE,
     /** Another document is much like it. */
-    NEAR_DUPLICATE
+    NEAR_DUPLICATE,
+    /** All of its text stands in passages that other documents have. */
+    REPEATED_TEXT
 }

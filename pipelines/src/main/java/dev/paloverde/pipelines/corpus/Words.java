@@ -143,7 +143,7 @@ final class Words {
                 };
     }
 
-    private static boolean isSpaceless(int point) {
+    static boolean isSpaceless(int point) {
         if (point < SPACELESS) {
             return false;
         }

@@ -141,7 +141,7 @@ public final class ImageFiles {
         return frames.iterator();
     }
 
-    private static byte[] png(Picture picture) {
+    static byte[] png(Picture picture) {
         BufferedImage image = new BufferedImage(picture.width(), picture.height(), BufferedImage.TYPE_INT_RGB);
         for (int y = 0; y < picture.height(); y++) {
             for (int x = 0; x < picture.width(); x++) {

@@ -2,9 +2,12 @@ package dev.paloverde.pipelines.image;
 
 /** Why an image sample is not kept: few, stable and countable. The first that holds is given. */
 public enum ImageRejectReason {
-    /** The shard cannot be opened, or is gone. */
+    /** The shard, or the table, cannot be opened, or is gone. */
     UNREADABLE_SHARD,
-    /** The shard ends, or is damaged, within this member; what stood before it is read. */
+    /**
+     * The shard ends, or is damaged, within this member, and what stood before it is read; or a table has fewer rows that can
+     * be read than it promises.
+     */
     TRUNCATED_SHARD,
     /** The member's path leaves the shard, or it is a link or a device. */
     UNSAFE_MEMBER,
@@ -30,6 +33,10 @@ public enum ImageRejectReason {
     BLANK,
     /** It is an animation, and those were not asked for. */
     ANIMATED,
+    /** The user's function holds it to be not safe for work. */
+    NSFW,
+    /** The user's function holds that the caption does not fit it. */
+    MISALIGNED,
     /** The same bytes stand in another sample. */
     EXACT_DUPLICATE,
     /** Another image looks like it. */

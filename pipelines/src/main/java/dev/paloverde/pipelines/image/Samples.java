@@ -4,11 +4,8 @@ import java.nio.ByteBuffer;
 import java.nio.charset.CharacterCodingException;
 import java.nio.charset.CodingErrorAction;
 import java.nio.charset.StandardCharsets;
-import org.apache.spark.sql.Column;
-import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Row;
 import org.apache.spark.sql.catalyst.expressions.GenericRowWithSchema;
-import org.apache.spark.sql.functions;
 import org.apache.spark.sql.types.StructType;
 
 /**
@@ -63,44 +60,49 @@ public final class Samples {
     private Samples() {}
 
     /**
-     * {@return samples of a table with images as bytes}
+     * {@return the sample of a row of a table, {@link #SCHEMA}}
      *
      * @param path of the table, for the source
-     * @param key a column that names a row
-     * @param caption a column of strings, or a null literal
+     * @param key null for the SHA-256 of the image
+     * @param image null if there is none, which is a reason not to keep it
+     * @param caption UTF-8, or null
      */
-    public static Dataset<Row> of(
-            Dataset<Row> rows, Column path, Column key, Column image, Column caption, ReaderLimits limits) {
-        Column size = functions.octet_length(image).cast("long");
-        Column captionSize = functions.octet_length(caption).cast("long");
-        Column reason = functions
-                .when(size.isNull(), functions.lit(ImageRejectReason.NO_IMAGE.name()))
-                .when(size.gt(limits.imageBytes()), functions.lit(ImageRejectReason.MEMBER_TOO_LARGE.name()))
-                .when(captionSize.gt(limits.captionBytes()), functions.lit(ImageRejectReason.CAPTION_TOO_LARGE.name()));
-        Column detail = functions.when(
-                reason.isNotNull(),
-                functions.concat_ws(
-                        "",
-                        functions.coalesce(size.cast("string"), functions.lit("no")),
-                        functions.lit(" bytes of image, "),
-                        functions.coalesce(captionSize.cast("string"), functions.lit("no")),
-                        functions.lit(" of caption")));
-        return rows.select(
-                key.cast("string").as(KEY),
-                functions.lit(0).as(POSITION),
-                functions.when(reason.isNull(), image).as(IMAGE),
-                functions.when(captionSize.leq(limits.captionBytes()), caption).as(CAPTION),
-                functions.lit(null).cast("string").as(METADATA),
-                functions
-                        .struct(
-                                path.as("path"),
-                                functions.lit(null).cast("string").as("member"),
-                                functions.lit(null).cast("long").as("byte_offset"),
-                                size.as("byte_size"),
-                                functions.lit(null).cast("int").as("frame_index"))
-                        .as(SOURCE),
-                reason.as(REASON),
-                detail.as(DETAIL));
+    public static Row of(String path, String key, byte[] image, byte[] caption, ReaderLimits limits) {
+        String name = key == null && image != null ? ImageChecks.digest(image) : key;
+        Row source = source(path, null, null, image == null ? null : (long) image.length, null);
+        if (image == null) {
+            return rejected(name, source, ImageRejectReason.NO_IMAGE, "the row's image is null");
+        }
+        if (image.length > limits.imageBytes()) {
+            return rejected(
+                    name,
+                    source,
+                    ImageRejectReason.MEMBER_TOO_LARGE,
+                    "%,d bytes, more than the %,d allowed".formatted(image.length, limits.imageBytes()));
+        }
+        if (caption != null && caption.length > limits.captionBytes()) {
+            return rejected(
+                    name,
+                    source,
+                    ImageRejectReason.CAPTION_TOO_LARGE,
+                    "%,d bytes, more than the %,d allowed".formatted(caption.length, limits.captionBytes()));
+        }
+        String text = caption == null ? null : text(caption);
+        return caption != null && text == null
+                ? rejected(name, source, ImageRejectReason.INVALID_CAPTION, "not UTF-8")
+                : read(name, 0, image, text, null, source);
+    }
+
+    /**
+     * {@return a row for a part of a table that cannot be read, or not to its end, {@link #SCHEMA}}
+     *
+     * @param path of the table
+     * @param begin first byte of the part
+     * @param size its bytes
+     * @param reason {@code UNREADABLE_SHARD} or {@code TRUNCATED_SHARD}
+     */
+    public static Row damaged(String path, long begin, long size, ImageRejectReason reason, String detail) {
+        return rejected(null, source(path, null, begin, size, null), reason, detail);
     }
 
     /** {@return a source} */

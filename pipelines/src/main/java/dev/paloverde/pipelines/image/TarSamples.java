@@ -26,6 +26,12 @@ final class TarSamples implements Iterator<Row>, AutoCloseable {
     /** What the headers of one member may take: names and extended headers are read into memory by the tar reader. */
     private static final int HEADER_BYTES = 1 << 20;
 
+    /** How many times its size a compressed shard may expand to: images do not shrink, captions to a tenth. */
+    private static final int MOST_RATIO = 250;
+
+    /** Below this nothing is said of a shard's expansion. */
+    private static final long FREE_BYTES = 64L << 20;
+
     private static final int RECORD_BYTES = 512;
     private static final int BUFFER_BYTES = 1 << 16;
 
@@ -45,7 +51,12 @@ final class TarSamples implements Iterator<Row>, AutoCloseable {
         try {
             raw = new BufferedInputStream(opener.open(path), BUFFER_BYTES);
             String name = path.toLowerCase(Locale.ROOT);
-            counted = new Counted(name.endsWith(".gz") || name.endsWith(".tgz") ? new GZIPInputStream(raw) : raw);
+            if (name.endsWith(".gz") || name.endsWith(".tgz")) {
+                Counted packed = new Counted(raw, null);
+                counted = new Counted(new GZIPInputStream(packed), packed);
+            } else {
+                counted = new Counted(raw, null);
+            }
             tar = new TarArchiveInputStream(counted);
         } catch (IOException | RuntimeException e) {
             closeQuietly(raw);
@@ -260,11 +271,14 @@ final class TarSamples implements Iterator<Row>, AutoCloseable {
     /** Counts bytes, and gives no more than are allowed. */
     private static final class Counted extends InputStream {
         private final InputStream in;
+        private final Counted packed;
         private long count;
         private long end = Long.MAX_VALUE;
 
-        Counted(InputStream in) {
+        /** @param packed what is expanded here; null if nothing is */
+        Counted(InputStream in, Counted packed) {
             this.in = in;
+            this.packed = packed;
         }
 
         long count() {
@@ -278,6 +292,10 @@ final class TarSamples implements Iterator<Row>, AutoCloseable {
         private void check() throws IOException {
             if (count >= end) {
                 throw new IOException("the headers of a member take more than %,d bytes".formatted(HEADER_BYTES));
+            }
+            if (packed != null && count > FREE_BYTES && count / MOST_RATIO > packed.count()) {
+                throw new IOException("it expands to more than %d times its size, %,d bytes so far, and is left at that"
+                        .formatted(MOST_RATIO, count));
             }
         }
 

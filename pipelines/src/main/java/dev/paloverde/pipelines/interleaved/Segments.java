@@ -48,6 +48,13 @@ public final class Segments {
     /** The type of the column {@link #SEGMENTS}. */
     public static final ArrayType TYPE = DataTypes.createArrayType(SEGMENT, false);
 
+    /** The type of the column {@link #SEGMENTS} as files have it, which promise nothing: anything of it may be null. */
+    public static final ArrayType READ_TYPE = DataTypes.createArrayType(new StructType()
+            .add(KIND, "string")
+            .add(TEXT, "string")
+            .add(VISUAL_TOKENS, "int")
+            .add(SOURCE, REFERENCE));
+
     private Segments() {}
 
     /** {@return the segments of documents that are text alone} */

@@ -221,9 +221,13 @@ public final class Tokens {
         }
 
         private Refusal segment(Row segment, Writer writer) {
+            if (segment == null) {
+                return Refusal.INVALID_SEGMENT;
+            }
             SegmentKind kind = SegmentKind.named(segment.getAs(Segments.KIND)).orElse(null);
             String text = segment.getAs(Segments.TEXT);
-            int visual = segment.getAs(Segments.VISUAL_TOKENS);
+            Integer latents = segment.getAs(Segments.VISUAL_TOKENS);
+            int visual = latents == null ? 0 : latents;
             if (kind == null) {
                 return Refusal.INVALID_SEGMENT;
             }

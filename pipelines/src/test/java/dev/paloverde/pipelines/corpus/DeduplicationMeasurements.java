@@ -17,7 +17,6 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Set;
-import java.util.SplittableRandom;
 import java.util.stream.IntStream;
 import org.apache.spark.api.java.function.MapFunction;
 import org.apache.spark.sql.Dataset;
@@ -36,8 +35,6 @@ import org.apache.spark.storage.StorageLevel;
 final class DeduplicationMeasurements {
     private static final StructType DOCUMENTS =
             new StructType().add("row_key", "string").add("text", "string");
-    private static final double[] SIMILARITIES = {.5, .7, .8, .9};
-    private static final int WORDS = 204;
     private static final int QUALITY_DOCUMENTS = 20_000;
 
     private DeduplicationMeasurements() {}
@@ -59,34 +56,17 @@ final class DeduplicationMeasurements {
                     results,
                     "\"bench\":\"deduplication-rate\",\"case\":{\"documents\":%d,\"words\":%d,\"bands\":14,\"rows\":8,\"near_duplicates\":0.2},\"ours\":%.0f,\"unit\":\"documents per second of processor time\",\"ratio_to_10k\":%.3f"
                             .formatted(
-                                    documents, WORDS, rates.get(documents), rates.get(documents) / rates.get(10_000)));
+                                    documents,
+                                    PlantedDocuments.WORDS,
+                                    rates.get(documents),
+                                    rates.get(documents) / rates.get(10_000)));
         }
         spark.stop();
     }
 
-    /** Document i: odd ones are the even ones before with a run of other words, at one of the similarities or not at all. */
-    private static String document(int i, double alike) {
-        SplittableRandom random = new SplittableRandom(i & ~1);
-        int[] words = random.ints(WORDS, 0, 50_000).toArray();
-        boolean copied = (i & 1) == 1 && random.nextDouble() < alike;
-        if ((i & 1) == 1) {
-            SplittableRandom other = new SplittableRandom(~i);
-            double similarity = SIMILARITIES[i / 2 % SIMILARITIES.length];
-            int run = copied ? (int) Math.round((WORDS - 4) * (1 - similarity) / (1 + similarity)) - 4 : WORDS;
-            int at = copied ? 4 + random.nextInt(WORDS - run - 8) : 0;
-            for (int j = at; j < at + run; j++) {
-                words[j] = other.nextInt(50_000);
-            }
-        }
-        StringBuilder text = new StringBuilder();
-        for (int word : words) {
-            text.append("word").append(word).append(' ');
-        }
-        return text.toString();
-    }
-
     private static Dataset<Row> documents(SparkSession spark, int count, double alike) {
-        MapFunction<Long, Row> make = i -> RowFactory.create("%08x".formatted(i), document(i.intValue(), alike));
+        PlantedDocuments planted = new PlantedDocuments(alike);
+        MapFunction<Long, Row> make = i -> RowFactory.create(PlantedDocuments.key(i), planted.text(i));
         return spark.range(0, count, 1, 8).map(make, Encoders.row(DOCUMENTS)).persist(StorageLevel.DISK_ONLY());
     }
 
@@ -109,7 +89,7 @@ final class DeduplicationMeasurements {
                 .filter(entry -> similar.getOrDefault(Set.of(entry.getKey(), entry.getValue()), 0.0) >= .75)
                 .count();
         StringBuilder recall = new StringBuilder();
-        for (double level : SIMILARITIES) {
+        for (double level : PlantedDocuments.SIMILARITIES) {
             List<Set<String>> pairs = similar.entrySet().stream()
                     .filter(entry -> Math.abs(entry.getValue() - level) < .01)
                     .map(Map.Entry::getKey)

@@ -23,7 +23,6 @@ import org.apache.spark.sql.Encoders;
 import org.apache.spark.sql.Row;
 import org.apache.spark.sql.RowFactory;
 import org.apache.spark.sql.functions;
-import org.apache.spark.sql.types.StructType;
 import org.junit.jupiter.api.Test;
 
 /** From shards to what is kept: every sample once, and the same whatever the order and the partitioning. */
@@ -133,30 +132,22 @@ class ImageCorpusTest {
     }
 
     @Test
-    void readsTablesWithBytes() {
-        List<Row> rows = List.of(
-                RowFactory.create("a", Shards.png(1), "caption"),
-                RowFactory.create("b", null, "caption"),
-                RowFactory.create("c", Shards.png(2), "c".repeat(200)),
-                RowFactory.create("d", new byte[60_000], null));
-        Dataset<Row> table =
-                LocalSpark.session().createDataFrame(rows, StructType.fromDDL("id STRING, png BINARY, text STRING"));
-        Dataset<Row> samples = Samples.of(
-                table,
-                functions.lit("table"),
-                functions.col("id"),
-                functions.col("png"),
-                functions.col("text"),
-                new ReaderLimits(50_000, 100));
-        assertThat(samples.schema().fieldNames()).isEqualTo(Samples.SCHEMA.fieldNames());
-        Map<String, String> reasons = new TreeMap<>();
-        samples.collectAsList().forEach(row -> reasons.put(row.getString(0), row.getAs(Samples.REASON)));
-        Map<String, String> expected = new TreeMap<>();
-        expected.put("a", null);
-        expected.put("b", "NO_IMAGE");
-        expected.put("c", "CAPTION_TOO_LARGE");
-        expected.put("d", "MEMBER_TOO_LARGE");
-        assertThat(reasons).isEqualTo(expected);
+    void rowsOfTablesAreHeldToTheLimits() {
+        ReaderLimits limits = new ReaderLimits(50_000, 100);
+        byte[] image = Shards.png(1);
+        Row whole = Samples.of("table", "a", image, Shards.text("caption"), limits);
+        assertThat(whole.<String>getAs(Samples.REASON)).isNull();
+        assertThat(whole.<String>getAs(Samples.CAPTION)).isEqualTo("caption");
+        assertThat(((Row) whole.getAs(Samples.SOURCE)).<Long>getAs("byte_size")).isEqualTo(image.length);
+        assertThat(Samples.of("table", null, image, null, limits).<String>getAs(Samples.KEY))
+                .isEqualTo(ImageChecks.digest(image));
+        List<Row> rejected = List.of(
+                Samples.of("table", "b", null, Shards.text("caption"), limits),
+                Samples.of("table", "c", image, Shards.text("c".repeat(200)), limits),
+                Samples.of("table", "d", new byte[60_000], null, limits),
+                Samples.of("table", "e", image, new byte[] {(byte) 0xFF}, limits));
+        assertThat(rejected.stream().map(row -> row.<String>getAs(Samples.REASON)))
+                .containsExactly("NO_IMAGE", "CAPTION_TOO_LARGE", "MEMBER_TOO_LARGE", "INVALID_CAPTION");
     }
 
     private static Dataset<Row> corpus(Dataset<Row> samples) {

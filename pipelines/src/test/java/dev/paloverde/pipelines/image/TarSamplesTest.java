@@ -263,4 +263,18 @@ class TarSamplesTest {
     private static String reason(Row row) {
         return row.getAs(Samples.REASON);
     }
+
+    @Test
+    void aCompressedShardThatExpandsBeyondAllMeasureIsLeftAtThat() {
+        Map<String, byte[]> members = new LinkedHashMap<>();
+        members.put("a.png", Shards.png(1));
+        members.put("b.bin", new byte[80 << 20]);
+        members.put("c.png", Shards.png(2));
+        byte[] shard = Shards.gzip(Shards.tar(members));
+        List<Row> rows =
+                TarSamples.all("bomb.tar.gz", new Shards.Memory().with("bomb.tar.gz", shard), ReaderLimits.STANDARD);
+        assertThat(rows.stream().map(row -> String.valueOf(row.<Object>getAs(Samples.REASON))))
+                .containsExactly("null", "TRUNCATED_SHARD");
+        assertThat(rows.get(1).<String>getAs(Samples.DETAIL)).contains("expands to more than 250 times");
+    }
 }
