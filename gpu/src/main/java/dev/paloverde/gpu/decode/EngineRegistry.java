@@ -229,9 +229,7 @@ final class EngineRegistry {
                 Tokenizer tokenizer = directory.tokenizer();
                 int drafters = spec.draft().map(DraftSpec::multiprocessors).orElse(0);
                 kernels = Devices.open(
-                        spec.device(),
-                        spec.threads(),
-                        new DevicePart(role(DevicePart.Role.TARGET), drafters));
+                        spec.device(), spec.threads(), new DevicePart(role(DevicePart.Role.TARGET), drafters));
                 requireRoom(directory, kernels, spec.quantization());
                 fingerprint = directory.fingerprint();
                 LanguageModel model = directory.load(kernels, spec.quantization());
