@@ -249,6 +249,11 @@ public final class CudaKernels extends Kernels {
         recordings.forget();
     }
 
+    @Override
+    public int rowLimit() {
+        return MOST_ROWS - 1;
+    }
+
     /** {@return where kernels read the number of rows: of the running step's batch, or this number} */
     Buffer rows(int rows) {
         if (step.running()) {

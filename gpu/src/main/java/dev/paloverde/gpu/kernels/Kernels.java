@@ -130,6 +130,11 @@ public abstract class Kernels implements AutoCloseable {
         return new Limits(64, 512, 16, 256L << 20);
     }
 
+    /** {@return the most rows that an operation outside of a step takes} */
+    public int rowLimit() {
+        return Integer.MAX_VALUE;
+    }
+
     /** {@return the most rows that {@link #logProbabilities} takes well at once} */
     public int scoringRows() {
         return 256;

@@ -29,10 +29,13 @@ public interface VisionModel extends AutoCloseable {
      */
     Picture prepare(Picture picture);
 
+    /** {@return the most images that the device can take in one step} */
+    int mostImages();
+
     /**
      * Makes room for steps of up to this many images.
      *
-     * @param images the most of a step
+     * @param images the most of a step, at most {@link #mostImages()}
      */
     void reserve(int images);
 

@@ -75,6 +75,11 @@ final class VisionTransformer implements VisionModel {
     }
 
     @Override
+    public int mostImages() {
+        return Math.max(1, kernels.rowLimit() / sequence);
+    }
+
+    @Override
     public void reserve(int images) {
         int rows = Math.multiplyExact(images, sequence);
         if (activations != null && activations.residual.capacity() >= rows) {

@@ -162,9 +162,10 @@ public final class VisionEngine {
             fingerprint = directory.fingerprint();
             kernelsVersion = kernels.version();
             try (VisionModel opened = directory.load(kernels, spec.latents())) {
-                stepImages = spec.stepImages() > 0
+                int wanted = spec.stepImages() > 0
                         ? spec.stepImages()
                         : kernels.version().startsWith("cpu") ? CPU_IMAGES : GPU_IMAGES;
+                stepImages = Math.min(wanted, opened.mostImages());
                 opened.reserve(stepImages);
                 LOG.info(
                         "loaded {} in {} ms; {}; up to {} images a step",
