@@ -26,6 +26,7 @@ from datatrove.pipeline.dedup.minhash import (
 from datatrove.pipeline.readers import JsonlReader
 from datatrove.pipeline.writers.jsonl import JsonlWriter
 from datatrove.utils.hashing import HashConfig
+from datatrove.utils.text import TextNormConfig
 
 TASKS = 8
 WORKERS = 2
@@ -46,7 +47,12 @@ def run(pipeline, tasks, logs):
 def main():
     source, output = sys.argv[1:]
     config = MinhashConfig(
-        hash_config=HashConfig(precision=64), num_buckets=14, hashes_per_bucket=8, n_grams=5
+        hash_config=HashConfig(precision=64),
+        num_buckets=14,
+        hashes_per_bucket=8,
+        n_grams=5,
+        # by default all numbers are one, and the documents measured differ by theirs
+        norm_config=TextNormConfig(norm_numbers=False),
     )
     reader = JsonlReader(source, glob_pattern="*.json")
     times = [(time.time(), processor_seconds())]

@@ -10,7 +10,6 @@ import dev.paloverde.pipelines.image.ImageFiles;
 import dev.paloverde.pipelines.image.ImageRejectReason;
 import dev.paloverde.pipelines.image.ImageScores;
 import dev.paloverde.pipelines.image.Samples;
-import dev.paloverde.pipelines.image.ShardOpener;
 import dev.paloverde.pipelines.image.TarShards;
 import java.util.ArrayList;
 import java.util.List;
@@ -119,7 +118,7 @@ final class ImagesJob {
         return summary;
     }
 
-    private Dataset<Row> checked(ImageListing listing, ShardOpener opener) {
+    private Dataset<Row> checked(ImageListing listing, HadoopOpener opener) {
         Dataset<Row> samples = spark.createDataFrame(List.of(), Samples.SCHEMA);
         if (!listing.shards().isEmpty()) {
             samples = samples.union(TarShards.read(
@@ -140,7 +139,8 @@ final class ImagesJob {
                     .read(
                             spark.createDataFrame(listing.films(), ImageFiles.LISTING)
                                     .repartition(tasks(listing.films().size())),
-                            opener));
+                            opener,
+                            new HadoopCopier(opener)));
         }
         if (!listing.tables().isEmpty()) {
             samples = samples.union(options.tables().read(spark, listing.tables(), TASKS_PER_CORE));

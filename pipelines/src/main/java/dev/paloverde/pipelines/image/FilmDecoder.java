@@ -4,7 +4,6 @@ import dev.paloverde.gpu.image.ImageLimits;
 import dev.paloverde.gpu.image.Picture;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
-import java.nio.file.Path;
 import org.bytedeco.ffmpeg.avcodec.AVCodec;
 import org.bytedeco.ffmpeg.avcodec.AVCodecContext;
 import org.bytedeco.ffmpeg.avcodec.AVPacket;
@@ -74,7 +73,8 @@ final class FilmDecoder implements AutoCloseable {
         avutil.av_log_set_level(avutil.AV_LOG_QUIET);
     }
 
-    static FilmDecoder open(Path file, ImageLimits limits) throws IOException {
+    static FilmDecoder open(String file, ImageLimits limits) throws IOException {
+        quiet();
         FilmDecoder film = new FilmDecoder(limits);
         try {
             film.open(file);
@@ -85,12 +85,12 @@ final class FilmDecoder implements AutoCloseable {
         }
     }
 
-    private void open(Path file) throws IOException {
+    private void open(String file) throws IOException {
         AVFormatContext opening = new AVFormatContext(null);
         AVDictionary options = new AVDictionary(null);
         avutil.av_dict_set(options, "protocol_whitelist", "file", 0);
         avutil.av_dict_set(options, "format_whitelist", CONTAINERS, 0);
-        int opened = avformat.avformat_open_input(opening, file.toString(), null, options);
+        int opened = avformat.avformat_open_input(opening, file, null, options);
         avutil.av_dict_free(options);
         done(opened, "it is no MP4, QuickTime, WebM or Matroska file, or one without its index");
         format = opening;

@@ -3,28 +3,23 @@ package dev.paloverde.pipelines.image;
 import java.io.FileNotFoundException;
 import java.io.IOException;
 import java.io.InputStream;
-import java.io.OutputStream;
-import java.nio.file.Files;
-import java.nio.file.Path;
 import java.util.Iterator;
 import java.util.NoSuchElementException;
 import org.apache.spark.sql.Row;
 
 /** The frames of one film that are shown at a rate, in order, and what is wrong with it at their end. */
 final class FilmFrames implements Iterator<Row>, AutoCloseable {
-    private static final int BUFFER_BYTES = 1 << 16;
-
     private final String key;
     private final String path;
     private final Films films;
     private String caption;
     private long bytes;
-    private Path copy;
+    private FilmCopier.Copy copy;
     private FilmDecoder decoder;
     private int position;
     private Row next;
 
-    FilmFrames(String key, String path, String captionPath, ShardOpener opener, Films films) {
+    FilmFrames(String key, String path, String captionPath, ShardOpener opener, FilmCopier copier, Films films) {
         this.key = key;
         this.path = path;
         this.films = films;
@@ -32,14 +27,15 @@ final class FilmFrames implements Iterator<Row>, AutoCloseable {
             if (captionPath != null && !readCaption(captionPath, opener)) {
                 return;
             }
-            copy = Files.createTempFile("paloverde-film-", ".film");
-            if (!copy(opener)) {
+            copy = copier.copy(path, films.filmBytes());
+            bytes = copy.bytes();
+            if (bytes > films.filmBytes()) {
                 reject(
                         ImageRejectReason.MEMBER_TOO_LARGE,
                         "more than the %,d bytes allowed".formatted(films.filmBytes()));
                 return;
             }
-            decoder = FilmDecoder.open(copy, films.images());
+            decoder = FilmDecoder.open(copy.path(), films.images());
             advance();
         } catch (FileNotFoundException e) {
             reject(ImageRejectReason.UNREADABLE_SHARD, "the file is gone: " + e);
@@ -109,22 +105,6 @@ final class FilmFrames implements Iterator<Row>, AutoCloseable {
         return caption != null;
     }
 
-    /** {@return whether the film is no larger than allowed} */
-    private boolean copy(ShardOpener opener) throws IOException {
-        try (InputStream in = opener.open(path);
-                OutputStream out = Files.newOutputStream(copy)) {
-            byte[] buffer = new byte[BUFFER_BYTES];
-            for (int read = in.read(buffer); read >= 0; read = in.read(buffer)) {
-                bytes += read;
-                if (bytes > films.filmBytes()) {
-                    return false;
-                }
-                out.write(buffer, 0, read);
-            }
-        }
-        return true;
-    }
-
     private void reject(ImageRejectReason reason, String detail) {
         next = Samples.rejected(key, source(null), reason, detail);
         close();
@@ -140,13 +120,8 @@ final class FilmFrames implements Iterator<Row>, AutoCloseable {
             decoder.close();
             decoder = null;
         }
-        try {
-            if (copy != null) {
-                Files.deleteIfExists(copy);
-            }
-        } catch (IOException e) {
-            // the system clears such files in its own time
-        } finally {
+        if (copy != null) {
+            copy.close();
             copy = null;
         }
     }

@@ -65,19 +65,21 @@ public record Films(ReaderLimits limits, ImageLimits images, double framesPerSec
      * {@return the frames of listed films, {@link Samples#SCHEMA}}
      *
      * @param listing rows of {@link ImageFiles#LISTING}
+     * @param opener of captions
      */
-    public Dataset<Row> read(Dataset<Row> listing, ShardOpener opener) {
-        FlatMapFunction<Row, Row> open = row -> open(row, opener);
+    public Dataset<Row> read(Dataset<Row> listing, ShardOpener opener, FilmCopier copier) {
+        FlatMapFunction<Row, Row> open = row -> open(row, opener, copier);
         return listing.flatMap(open, Encoders.row(Samples.SCHEMA));
     }
 
-    private Iterator<Row> open(Row listed, ShardOpener opener) {
+    private Iterator<Row> open(Row listed, ShardOpener opener, FilmCopier copier) {
         check();
         FilmFrames frames = new FilmFrames(
                 listed.getString(0),
                 listed.getString(1),
                 listed.isNullAt(2) ? null : listed.getString(2),
                 opener,
+                copier,
                 this);
         if (TaskContext.get() != null) {
             TaskContext.get().addTaskCompletionListener(context -> {

@@ -8,6 +8,7 @@ import dev.paloverde.gpu.image.ImageLimits;
 import dev.paloverde.gpu.image.Picture;
 import dev.paloverde.pipelines.LocalSpark;
 import java.io.IOException;
+import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -105,9 +106,40 @@ class FilmsTest {
             files.with("a/film.txt", Shards.text(caption));
         }
         List<Row> rows = new ArrayList<>();
-        new FilmFrames("a/film", "a/film.mp4", caption == null ? null : "a/film.txt", files, films)
+        new FilmFrames("a/film", "a/film.mp4", caption == null ? null : "a/film.txt", files, copies(files), films)
                 .forEachRemaining(rows::add);
         return rows;
+    }
+
+    /** Copies of files in memory, of which the test sees whether they are left behind. */
+    private static FilmCopier copies(Shards.Memory files) {
+        return (path, most) -> {
+            Path copy = Files.createTempFile("paloverde-film-", ".film");
+            try {
+                byte[] bytes = files.open(path).readNBytes((int) most + 1);
+                Files.write(copy, bytes);
+                return new Copied(copy, bytes.length);
+            } catch (IOException e) {
+                Files.delete(copy);
+                throw e;
+            }
+        };
+    }
+
+    private record Copied(Path file, long bytes) implements FilmCopier.Copy {
+        @Override
+        public String path() {
+            return file.toString();
+        }
+
+        @Override
+        public void close() {
+            try {
+                Files.delete(file);
+            } catch (IOException e) {
+                throw new UncheckedIOException(e);
+            }
+        }
     }
 
     private static List<Object> reasons(List<Row> rows) {
@@ -157,7 +189,8 @@ class FilmsTest {
                                                 RowFactory.create("b", "b.mp4", null, 0, null),
                                                 RowFactory.create("gone", "gone.mp4", null, 0, null)),
                                         ImageFiles.LISTING),
-                        files)
+                        files,
+                        copies(files))
                 .collectAsList();
         assertThat(reasons(rows)).containsExactlyInAnyOrder(null, null, null, "UNREADABLE_SHARD");
         try (Stream<Path> left = Files.list(Path.of(System.getProperty("java.io.tmpdir")))) {
