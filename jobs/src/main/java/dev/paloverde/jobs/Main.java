@@ -33,6 +33,7 @@ import picocli.CommandLine.ParameterException;
             TrajectoriesCommand.class,
             SimilarEmbeddingsCommand.class,
             LatentStatisticsCommand.class,
+            TextDistanceCommand.class,
             SqlCommand.class,
             SsdModelCommand.class,
             DemoCommand.class,

@@ -21,6 +21,6 @@
  * {@code WarcRows} read what Spark's own readers would fail on, and make rows of what is wrong.
  * {@code images} is told alike by {@code ImagesJob}: {@code ImageListing} says what the files of an input are, and {@code
  * HadoopOpener} opens them in tasks; {@code ImageTables} reads Parquet, of which parts may be damaged. {@code TrajectoriesJob},
- * {@code SimilarEmbeddingsCommand} and {@code LatentStatisticsCommand} are short ones of that kind.
+ * {@code SimilarEmbeddingsCommand}, {@code LatentStatisticsCommand} and {@code TextDistanceCommand} are short ones of that kind.
  */
 package dev.paloverde.jobs;

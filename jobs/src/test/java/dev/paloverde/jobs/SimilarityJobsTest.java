@@ -17,7 +17,7 @@ import org.apache.spark.sql.types.StructType;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/** The commands {@code similar-embeddings} and {@code latent-statistics} from their arguments to what they write. */
+/** The commands {@code similar-embeddings}, {@code latent-statistics} and {@code text-distance} from their arguments to what they write. */
 class SimilarityJobsTest {
     private final SparkSession spark = LocalSpark.session();
 
@@ -100,5 +100,43 @@ class SimilarityJobsTest {
                 "latent-statistics", "--input", "../data/corpus/text/stories.jsonl", "--output", at("none"));
         assertThat(other.status()).isEqualTo(ExitCode.INPUT.status());
         assertThat(other.said()).contains("embed-image");
+    }
+
+    @Test
+    void captionsAreFarFromStories() throws IOException {
+        String[] command = {
+            "text-distance",
+            "--input",
+            "../data/corpus/text/captions.jsonl",
+            "--against",
+            "../data/corpus/text/stories.jsonl",
+            "--ngram",
+            "1,3",
+            "--output",
+            at("distance")
+        };
+        JobRuns.Ended ended = JobRuns.run(command);
+        assertThat(ended.status()).as(ended.said()).isZero();
+        TextDistanceCommand.Ended found = Json.read(
+                Files.readString(directory.resolve("distance/summary.json")), TextDistanceCommand.Ended.class);
+        assertThat(found.distances()).extracting("ngram").containsExactly(1, 3);
+        assertThat(found.distances()).allMatch(distance -> distance.divergence() > 2 * distance.within());
+        assertThat(found.distances().get(1).unseen())
+                .isGreaterThan(found.distances().get(0).unseen());
+        assertThat(JobRuns.run(command).said()).contains("done before");
+        command[6] = "9";
+        assertThat(JobRuns.run(command).status()).isEqualTo(ExitCode.USAGE.status());
+        JobRuns.Ended column = JobRuns.run(
+                "text-distance",
+                "--input",
+                command[2],
+                "--against",
+                command[4],
+                "--against-column",
+                "caption",
+                "--output",
+                at("other"));
+        assertThat(column.status()).isEqualTo(ExitCode.INPUT.status());
+        assertThat(column.said()).contains("--against-column caption: there is no such column");
     }
 }

@@ -10,7 +10,8 @@
  * that remembers a row or two, so neither a bucket nor a cluster is ever in memory as a whole.
  *
  * <p>What texts mean is compared by {@link dev.paloverde.pipelines.corpus.EmbeddingDuplicates}: {@code Hyperplanes} give each
- * embedding buckets, buckets pairs, which are looked at, and pairs clusters as above.
+ * embedding buckets, buckets pairs, which are looked at, and pairs clusters as above. How far whole sets of texts are from each
+ * other says {@link dev.paloverde.pipelines.corpus.TextDistance}.
  *
  * <p>What a text is worth: {@link dev.paloverde.pipelines.corpus.TextRepair} and
  * {@link dev.paloverde.pipelines.corpus.PersonalData} change it, {@link dev.paloverde.pipelines.corpus.Languages} and
