@@ -2,41 +2,13 @@
 #pragma once
 
 #include "attention_backward.cuh"
+#include "attention_elements.cuh"
 #include "hopper.cuh"
-
-#include <cuda_bf16.h>
-#include <cuda_fp16.h>
 
 namespace attention {
 
 __device__ __forceinline__ float2 widen(__nv_bfloat162 pair) { return __bfloat1622float2(pair); }
 __device__ __forceinline__ float2 widen(__half2 pair) { return __half22float2(pair); }
-
-template <typename Element>
-struct Pair;
-template <>
-struct Pair<__nv_bfloat16> {
-    using Type = __nv_bfloat162;
-};
-template <>
-struct Pair<__half> {
-    using Type = __half2;
-};
-
-template <typename Element>
-__device__ __forceinline__ uint32_t pack(float low, float high);
-template <>
-__device__ __forceinline__ uint32_t pack<__nv_bfloat16>(float low, float high) {
-    uint32_t packed;
-    asm("cvt.rn.bf16x2.f32 %0, %1, %2;" : "=r"(packed) : "f"(high), "f"(low));
-    return packed;
-}
-template <>
-__device__ __forceinline__ uint32_t pack<__half>(float low, float high) {
-    uint32_t packed;
-    asm("cvt.rn.f16x2.f32 %0, %1, %2;" : "=r"(packed) : "f"(high), "f"(low));
-    return packed;
-}
 
 // 32 columns of a row, 8 with each thread of a quad: thread t holds columns 2t and 2t + 1 of four groups of 8 and leaves
 // with group t whole.

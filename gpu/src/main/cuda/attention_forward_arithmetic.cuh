@@ -1,8 +1,8 @@
 // Exponentials and conversions of attention forward.
 #pragma once
 
-#include <cuda_bf16.h>
-#include <cuda_fp16.h>
+#include "attention_elements.cuh"
+
 #include <cstdint>
 
 namespace attention {
@@ -27,21 +27,6 @@ __device__ __forceinline__ float exp2_polynomial(float x) {
     p = fmaf(p, fraction, 0.695146143436431885f);
     p = fmaf(p, fraction, 1.0f);
     return __int_as_float(__float_as_int(p) + (__float_as_int(rounded) << 23));
-}
-
-template <typename Element>
-__device__ __forceinline__ uint32_t pack(float low, float high);
-template <>
-__device__ __forceinline__ uint32_t pack<__nv_bfloat16>(float low, float high) {
-    uint32_t packed;
-    asm("cvt.rn.bf16x2.f32 %0, %1, %2;" : "=r"(packed) : "f"(high), "f"(low));
-    return packed;
-}
-template <>
-__device__ __forceinline__ uint32_t pack<__half>(float low, float high) {
-    uint32_t packed;
-    asm("cvt.rn.f16x2.f32 %0, %1, %2;" : "=r"(packed) : "f"(high), "f"(low));
-    return packed;
 }
 
 }  // namespace attention

@@ -312,18 +312,10 @@ using products::kWhole;
 #define PRODUCTS_ENTRY(name, type, code, r, outputs, ...)                                              \
     {code, r, outputs, products::__VA_ARGS__::kCluster, products::__VA_ARGS__::kThreads,               \
      products::__VA_ARGS__::kSharedBytes, 0, 0},
-#define PRODUCTS_COUNT(...) +1
 #define PRODUCTS_ALL(KERNEL)                 \
     PRODUCTS_PLAIN(KERNEL, store, Store, 0)  \
     PRODUCTS_PLAIN(KERNEL, add, Add, 1)      \
     PRODUCTS_EVEN(KERNEL, gated, Gated, 2)     \
     PRODUCTS_LOGITS(KERNEL, logits, Logits, 3)
 
-PRODUCTS_ALL(PRODUCTS_KERNEL)
-
-struct ProductsCatalog {
-    int count;
-    int entries[0 PRODUCTS_ALL(PRODUCTS_COUNT)][8];
-};
-extern "C" __device__ const ProductsCatalog products_catalog = {0 PRODUCTS_ALL(PRODUCTS_COUNT),
-                                                                {PRODUCTS_ALL(PRODUCTS_ENTRY)}};
+#include "products_catalog.cuh"

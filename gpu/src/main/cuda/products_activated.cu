@@ -81,16 +81,8 @@ using Square = Shape<64, kOutputs, 2, kWhole, 2, 1>;  // likewise; half the rows
 #define PRODUCTS_ENTRY(name, type, code, r, outputs, shape)                              \
     {code, r, outputs, products::shape::kCluster, products::shape::kThreads,             \
      products::shape::kSharedBytes, 0, 0},
-#define PRODUCTS_COUNT(...) +1
 #define PRODUCTS_ALL(KERNEL)           \
     ACTIVATED(KERNEL, gelu, Exact, 6)  \
     ACTIVATED(KERNEL, gelu_tanh, Tanh, 7)
 
-PRODUCTS_ALL(PRODUCTS_KERNEL)
-
-struct ProductsCatalog {
-    int count;
-    int entries[0 PRODUCTS_ALL(PRODUCTS_COUNT)][8];
-};
-extern "C" __device__ const ProductsCatalog products_catalog = {0 PRODUCTS_ALL(PRODUCTS_COUNT),
-                                                                {PRODUCTS_ALL(PRODUCTS_ENTRY)}};
+#include "products_catalog.cuh"

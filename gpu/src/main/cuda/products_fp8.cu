@@ -101,17 +101,9 @@ using products::kWhole;
     }
 #define PRODUCTS_ENTRY(name, type, code, r, outputs, tile, rest, ...) \
     {code, r, outputs, 1, products::__VA_ARGS__::kThreads, products::__VA_ARGS__::kSharedBytes, tile, rest},
-#define PRODUCTS_COUNT(...) +1
 #define PRODUCTS_ALL(KERNEL)                  \
     PRODUCTS_FORMS(KERNEL, store, StoreFp8, 0) \
     PRODUCTS_FORMS(KERNEL, add, AddFp8, 1)     \
     PRODUCTS_FORMS(KERNEL, gated, GatedFp8, 2)
 
-PRODUCTS_ALL(PRODUCTS_KERNEL)
-
-struct ProductsCatalog {
-    int count;
-    int entries[0 PRODUCTS_ALL(PRODUCTS_COUNT)][8];
-};
-extern "C" __device__ const ProductsCatalog products_catalog = {0 PRODUCTS_ALL(PRODUCTS_COUNT),
-                                                                {PRODUCTS_ALL(PRODUCTS_ENTRY)}};
+#include "products_catalog.cuh"

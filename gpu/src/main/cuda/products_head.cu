@@ -9,6 +9,7 @@
 
 #include "noise.cuh"
 #include "products_pipeline.cuh"
+#include "products_write.cuh"
 
 namespace products {
 
@@ -46,21 +47,6 @@ struct alignas(16) ChooseRecord {
     Drawn drawn;
     Softmax softmax;
 };
-
-template <int kCount>
-__device__ __forceinline__ void add_bias(float (&sums)[kCount], const float* bias, int output, int n) {
-    const int first = output + threadIdx.x % 4 * 2;
-#pragma unroll
-    for (int i = 0; i < kCount / 4; i++) {
-        const int column = first + 8 * i;
-        const float low = column < n ? __ldg(bias + column) : 0;
-        const float high = column + 1 < n ? __ldg(bias + column + 1) : 0;
-        sums[4 * i] = __fadd_rn(sums[4 * i], low);
-        sums[4 * i + 1] = __fadd_rn(sums[4 * i + 1], high);
-        sums[4 * i + 2] = __fadd_rn(sums[4 * i + 2], low);
-        sums[4 * i + 3] = __fadd_rn(sums[4 * i + 3], high);
-    }
-}
 
 // Reduces the 32 logits of row half `kHalfRow` that this lane holds of the block whose accumulators start at kFirst,
 // then those of its group of four lanes, which share the row: every lane of the group gets the result.
@@ -470,13 +456,6 @@ using products::kRowBytes;
 #define PRODUCTS_ENTRY(name, type, epilogue, code, r, outputs, height, ...) \
     {code, r, outputs, products::Shape<height, __VA_ARGS__>::kCluster,      \
      products::Shape<height, __VA_ARGS__>::kThreads, products::Shape<height, __VA_ARGS__>::kSharedBytes, 0, 0},
-#define PRODUCTS_COUNT(...) +1
+#define PRODUCTS_ALL(KERNEL) PRODUCTS_HEAD(KERNEL)
 
-PRODUCTS_HEAD(PRODUCTS_KERNEL)
-
-struct ProductsCatalog {
-    int count;
-    int entries[0 PRODUCTS_HEAD(PRODUCTS_COUNT)][8];
-};
-extern "C" __device__ const ProductsCatalog products_catalog = {0 PRODUCTS_HEAD(PRODUCTS_COUNT),
-                                                                {PRODUCTS_HEAD(PRODUCTS_ENTRY)}};
+#include "products_catalog.cuh"
